@@ -1,0 +1,79 @@
+// Package profile keeps who a listener is: the profile itself, how they prove it
+// (passwords, sessions, API keys, external identities), and the gate through which
+// everything that belongs to them is created and deleted. It knows nothing of music.
+package profile
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Profile is a listener. The password is never part of it.
+type Profile struct {
+	ID          uuid.UUID     `json:"profileId"`
+	Username    string        `json:"username"`
+	FirstName   string        `json:"firstName"`
+	LastName    string        `json:"lastName"`
+	Email       string        `json:"email"`
+	PhoneNumber string        `json:"phoneNumber"` // E.164
+	CreatedAt   time.Time     `json:"createdAt"`
+	UpdatedAt   time.Time     `json:"updatedAt"`
+	Version     store.Version `json:"-"` // changes with every write; the ETag
+}
+
+// Registration is what a new profile is made of.
+type Registration struct {
+	Username    string    `json:"username"`
+	FirstName   string    `json:"firstName"`
+	LastName    string    `json:"lastName"`
+	Email       string    `json:"email"`
+	PhoneNumber string    `json:"phoneNumber"`
+	Password    string    `json:"password"` // may be empty where Identity is set
+	Identity    *Identity `json:"-"`        // an external identity to bind; nil for none
+}
+
+// Changes are new values for some fields; nil leaves a field as it is.
+type Changes struct {
+	Username    *string `json:"username"`
+	FirstName   *string `json:"firstName"`
+	LastName    *string `json:"lastName"`
+	PhoneNumber *string `json:"phoneNumber"`
+	Password    *string `json:"password"`
+	Email       *string `json:"email"` // immutable: giving one is an error that says so
+}
+
+// Identity is a subject of an external issuer (OpenID Connect).
+type Identity struct{ Issuer, Subject string }
+
+// Credentials are what a listener logs in with: a username or an e-mail, and the password.
+type Credentials struct {
+	Email, Username, Password string
+	Address                   string // the caller's network address, for throttling; "" for none
+}
+
+// Session is a login. Token is set only in the answer to Login.
+type Session struct {
+	ID        uuid.UUID
+	ProfileID uuid.UUID
+	Token     string
+	ExpiresAt time.Time
+}
+
+// APIKey is a key of a profile's, without the secret.
+type APIKey struct {
+	ID        uuid.UUID `json:"apiKeyId"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// Dependent is what belongs to profiles in a package above this one. Deleting a profile
+// asks it whether anything is left and, when it cascades, has it delete everything.
+type Dependent interface {
+	Kind() string // plural, for messages: "preferences"
+	Any(ctx context.Context, profileID uuid.UUID) (bool, error)
+	// DeleteAll can be called again after a failure, and for a profile that has nothing.
+	DeleteAll(ctx context.Context, profileID uuid.UUID) error
+}
