@@ -1,0 +1,90 @@
+// Package rhythmiq gives a host service environment-driven music: listeners with
+// preferences and surroundings get tune vectors, timed sequences of music that carry
+// them along a curve. [New] wires the services; package httpapi serves them as REST.
+package rhythmiq
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// Event, Value and Observer are how RhythmIQ tells a host what it did.
+type (
+	Event    = observe.Event
+	Value    = observe.Value
+	Observer = observe.Observer
+)
+
+// The kinds of error a host checks for with errors.Is.
+var (
+	ErrInvalid      error = fault.ErrInvalid
+	ErrNotFound     error = fault.ErrNotFound
+	ErrConflict     error = fault.ErrConflict
+	ErrStale        error = fault.ErrStale
+	ErrUnauthorized error = fault.ErrUnauthorized
+	ErrForbidden    error = fault.ErrForbidden
+	ErrTooMany      error = fault.ErrTooMany
+	ErrUnavailable  error = fault.ErrUnavailable
+)
+
+// FieldErrors returns what is wrong with each field of the input that err speaks of, or nil.
+func FieldErrors(err error) map[string]string {
+	if e, ok := fault.As(err); ok {
+		return e.Fields
+	}
+	return nil
+}
+
+// Config says what an App is made of. The zero value works: a store in memory and a demo catalogue.
+type Config struct {
+	Store    store.Store              // nil: in memory
+	Music    tunevector.MusicProvider // nil: the demo catalogue
+	Logger   *slog.Logger             // nil: nothing is logged
+	Observer Observer                 // nil: nothing is observed
+	Now      func() time.Time         // nil: time.Now
+	Seed     uint64                   // makes what RhythmIQ chooses at random in planning repeatable; 0: random
+
+	Profile           profile.Options             // passwords, sessions, throttling; its clock, logger and observer are filled in from here where not set
+	PreferenceWeights map[preference.Type]float64 // how much each type counts in a taste, 0–10; absent: 1
+}
+
+// App is the wired services.
+type App struct {
+	Profiles    *profile.Service
+	Preferences *preference.Service
+	Variables   *variable.Service
+	Learning    *ml.Service
+	TuneVectors *tunevector.Service
+}
+
+// New wires the services. A Config with mistakes is refused with all of them named (see [FieldErrors]).
+func New(c Config) (*App, error) { return nil, errors.ErrUnsupported }
+
+// Store returns the store the App works on.
+func (a *App) Store() store.Store { return nil }
+
+// Run does what must happen in the background (unfinished deletions, wiping, popularity, expired items) until ctx
+// ends, and returns nil then. Everything stays correct without it.
+func (a *App) Run(ctx context.Context) error { return errors.ErrUnsupported }
+
+// Sweep does one pass of what Run does, for hosts that have no background.
+func (a *App) Sweep(ctx context.Context) error { return errors.ErrUnsupported }
+
+// Export writes all that is held about a listener as one JSON document.
+func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) error {
+	return errors.ErrUnsupported
+}

@@ -1,0 +1,103 @@
+package tunevector
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+)
+
+// Features is where music stands in the five dimensions: energy, valence, acousticness
+// and instrumentalness in 0–1 (as Spotify's audio features define them), tempo in BPM.
+type Features struct {
+	Energy           float64 `json:"energy"`
+	Valence          float64 `json:"valence"`
+	Tempo            float64 `json:"tempo"`
+	Acousticness     float64 `json:"acousticness"`
+	Instrumentalness float64 `json:"instrumentalness"`
+}
+
+// Kind is what a vector is made of, and what a track is.
+type Kind string
+
+// The kinds.
+const (
+	Playlist   Kind = "playlist"
+	Podcast    Kind = "podcast"
+	Soundscape Kind = "soundscape"
+)
+
+// Provenance says where a track's data came from, and so what may be done with it.
+type Provenance string
+
+// The provenances.
+const (
+	FromCatalog Provenance = "catalog" // the host's own data: may train models
+	FromSpotify Provenance = "spotify" // must not train anything, nor be kept
+)
+
+// Track is a piece of music as a provider knows it.
+type Track struct {
+	ID              string     `json:"trackId"`
+	URI             string     `json:"uri,omitempty"`
+	Title           string     `json:"title,omitempty"`
+	Artists         []string   `json:"artists,omitempty"`
+	Genres          []string   `json:"genres,omitempty"` // lower case
+	Instruments     []string   `json:"instruments,omitempty"`
+	Kind            Kind       `json:"kind"`
+	DurationSeconds float64    `json:"durationSeconds"`
+	Explicit        bool       `json:"explicit,omitempty"`
+	Features        Features   `json:"features"`
+	Confidence      float64    `json:"confidence"`           // in the features: 1 measured … 0 a guess that knows nothing
+	Popularity      float64    `json:"popularity,omitempty"` // 0–1 as the provider has it, 0 where unknown
+	Provenance      Provenance `json:"provenance"`
+}
+
+// Item returns what a learner may see of the track; false where its provenance forbids training.
+func (t Track) Item() (ml.Item, bool) {
+	if t.Provenance != FromCatalog {
+		return ml.Item{}, false
+	}
+	return ml.Item{
+		ID: t.ID, Artists: t.Artists, Tags: t.Genres, Confidence: t.Confidence,
+		Features: map[string]float64{
+			"energy": t.Features.Energy, "valence": t.Features.Valence, "tempo": t.Features.Tempo,
+			"acousticness": t.Features.Acousticness, "instrumentalness": t.Features.Instrumentalness,
+		},
+	}, true
+}
+
+// MusicProvider is where music comes from: a catalogue file, Spotify, a host's own
+// service. musictest proves that one keeps this contract.
+//
+// Both methods are safe for concurrent use, honor the context, and return tracks that
+// are the caller's to keep and change. An empty answer is no error. An error that a
+// caller can wait out matches rhythmiq.ErrUnavailable.
+type MusicProvider interface {
+	// Candidates returns tracks fit for a plan, at most q.Limit, never one of q.Exclude, no track twice: for each
+	// of q.Along those nearest to it, so that a plan finds some at every point. The same query on the same
+	// music gives the same answer; another Seed may give others that are as fit.
+	Candidates(ctx context.Context, q CandidateQuery) ([]Track, error)
+	// Tracks returns the tracks with these ids in the order of ids; unknown ones are left out.
+	Tracks(ctx context.Context, ids []string) ([]Track, error)
+}
+
+// GenreLister is implemented by providers that know which genres they have, so that an unknown one can be told.
+type GenreLister interface {
+	Genres(ctx context.Context, kind Kind) ([]string, error) // lower case, in alphabetical order
+}
+
+// CandidateQuery asks for candidates. The zero value asks for any music.
+type CandidateQuery struct {
+	Kind            Kind       // "" means playlist
+	Genres          []string   // any of these, without regard to case; none for all
+	Artists         []string   // any of these, without regard to case; none for all
+	Along           []Features // points of the arc, in order; none: anywhere
+	Exclude         []string   // ids
+	ExcludeExplicit bool
+	MaxSeconds      float64 // longest track wanted; 0 for no limit
+	Limit           int     // 1–10,000; 0 means 500
+	Seed            uint64
+	Listener        uuid.UUID // for providers that know the listener; zero for none
+}

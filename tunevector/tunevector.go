@@ -1,0 +1,175 @@
+// Package tunevector is the heart of RhythmIQ: timed sequences of music that move a
+// listener along a curve. It keeps the vectors, plans them (package planner finds the
+// sequence), and bends them as the listener plays, skips and moves. Music comes in
+// through [MusicProvider].
+package tunevector
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Mode says who leads.
+type Mode string
+
+// The modes.
+const (
+	Guided Mode = "guided" // the listener's stages of genre
+	AI     Mode = "ai"     // preferences, learned taste, variables and what was heard
+)
+
+// Direction says where energy goes.
+type Direction string
+
+// The directions.
+const (
+	Ascent  Direction = "ascent"
+	Descent Direction = "descent"
+	Steady  Direction = "steady"
+	Custom  Direction = "custom"
+)
+
+// Curve is how the way from start to end is shared over time.
+type Curve string
+
+// The curves.
+const (
+	Linear  Curve = "linear"
+	EaseIn  Curve = "ease-in"
+	EaseOut Curve = "ease-out"
+	SCurve  Curve = "s-curve"
+)
+
+// Order is how the tracks of a plan are sorted.
+type Order string
+
+// The orders.
+const (
+	ByArc            Order = "arc"
+	EnergyAscending  Order = "energy-ascending"
+	EnergyDescending Order = "energy-descending"
+	TempoAscending   Order = "tempo-ascending"
+	TempoDescending  Order = "tempo-descending"
+	Shuffle          Order = "shuffle"
+)
+
+// Aim is a place in the five dimensions of which some may be left open (nil).
+type Aim struct {
+	Energy           *float64 `json:"energy,omitempty"`
+	Valence          *float64 `json:"valence,omitempty"`
+	Tempo            *float64 `json:"tempo,omitempty"` // 20–300
+	Acousticness     *float64 `json:"acousticness,omitempty"`
+	Instrumentalness *float64 `json:"instrumentalness,omitempty"`
+}
+
+// Point bends the curve: at a share of the duration (0–1) the arc passes through Aim.
+type Point struct {
+	At float64 `json:"at"`
+	Aim
+}
+
+// Stage is a genre to pass through, and for how long.
+type Stage struct {
+	Genre   string `json:"genre"`
+	Minutes int    `json:"minutes"`
+}
+
+// Pin puts a track at a position of the plan.
+type Pin struct {
+	Position int    `json:"position"`
+	TrackID  string `json:"trackId"`
+}
+
+// Definition is what a caller says of a vector. Zero values are left to the service: kind playlist, direction
+// steady, curve s-curve, order arc, a seed of its choice, start and end by direction and taste.
+type Definition struct {
+	Name            string    `json:"name"`
+	Kind            Kind      `json:"kind,omitempty"`
+	Mode            Mode      `json:"mode"`
+	DurationMinutes int       `json:"durationMinutes,omitempty"` // ai: 1–1,440; guided: the stages' sum (0, or exactly that)
+	Direction       Direction `json:"direction,omitempty"`
+	Start           *Aim      `json:"start,omitempty"`
+	End             *Aim      `json:"end,omitempty"`
+	Curve           Curve     `json:"curve,omitempty"`
+	Points          []Point   `json:"points,omitempty"` // at most 20, ascending in At
+	Stages          []Stage   `json:"stages,omitempty"` // guided: 1–20
+	Order           Order     `json:"order,omitempty"`
+	Seed            *int64    `json:"seed,omitempty"` // 0…2^53−1, exact in every JSON reader
+	ExcludeExplicit bool      `json:"excludeExplicit,omitempty"`
+	Pinned          []Pin     `json:"pinned,omitempty"`   // at most 50
+	Excluded        []string  `json:"excluded,omitempty"` // track ids that must not be in the plan; at most 500
+}
+
+// TuneVector is a vector as it stands: the definition with all that was left open filled in, and its plan.
+type TuneVector struct {
+	ID uuid.UUID `json:"tuneVectorId"`
+	// Definition as given. The JSON of a TuneVector shows its fields with the defaults, and the start and end in force.
+	Definition Definition    `json:"-"`
+	Start      Features      `json:"-"`
+	End        Features      `json:"-"`
+	Plan       *Plan         `json:"-"` // nil in lists
+	CreatedAt  time.Time     `json:"createdAt"`
+	UpdatedAt  time.Time     `json:"updatedAt"`
+	Version    store.Version `json:"-"`
+}
+
+// Plan is the music, in order.
+type Plan struct {
+	Tracks          []PlannedTrack `json:"tracks"`
+	DurationSeconds float64        `json:"durationSeconds"`
+	Cost            float64        `json:"cost"`
+	LowerBound      *float64       `json:"lowerBound"` // nil where the order is not arc
+	Gap             *float64       `json:"gap"`        // (cost − bound) / bound; nil likewise
+	BoundOver       string         `json:"boundOver"`  // "all" or "shortlist": which tracks the bound speaks of
+	Complete        bool           `json:"complete"`   // false: the time ran out, this is the best so far
+	Baselines       Baselines      `json:"baselines"`
+}
+
+// Baselines are the costs of simpler plans of the same vector, by the same measure.
+type Baselines struct {
+	Shuffle float64 `json:"shuffle"`
+	Sorted  float64 `json:"sorted"`
+	Greedy  float64 `json:"greedy"`
+}
+
+// PlannedTrack is a track at its place.
+type PlannedTrack struct {
+	Position        int      `json:"position"`
+	TrackID         string   `json:"trackId"`
+	URI             string   `json:"uri,omitempty"`
+	Title           string   `json:"title,omitempty"`
+	Artists         []string `json:"artists"`
+	Genres          []string `json:"genres"`
+	StartSeconds    float64  `json:"startSeconds"`
+	DurationSeconds float64  `json:"durationSeconds"`
+	Target          Features `json:"target"`
+	Features        Features `json:"features"`
+	Confidence      float64  `json:"confidence"`
+	Reasons         []string `json:"reasons"`
+	Played          bool     `json:"played,omitempty"`
+}
+
+// Replanned tells of a vector whose rest was planned anew.
+type Replanned struct {
+	TuneVectorID uuid.UUID `json:"tuneVectorId"`
+	FromPosition int       `json:"fromPosition"`
+	Reasons      []string  `json:"reasons"`
+}
+
+// Recorded is the answer to recorded interactions.
+type Recorded struct {
+	Accepted  int         `json:"accepted"` // how many were given and are kept, repeated ones included
+	Replanned []Replanned `json:"replanned"`
+}
+
+// Recommendation is a track that a listener may like, and why.
+type Recommendation struct {
+	TrackID string   `json:"trackId"`
+	Title   string   `json:"title"`
+	Artists []string `json:"artists"`
+	Score   float64  `json:"score"` // 0–1, comparable within one answer only
+	Reasons []string `json:"reasons"`
+}
