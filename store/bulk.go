@@ -1,0 +1,77 @@
+package store
+
+import "context"
+
+// Bulker is implemented by stores that make many writes at less cost than by Apply.
+type Bulker interface {
+	// Bulk makes writes that have passed [CheckBulk], in any order and not as one: after an error some of them may have been made.
+	// It does not keep writes.
+	Bulk(ctx context.Context, writes []Write) error
+}
+
+// Bulk makes any number of unconditional writes, by the store's [Bulker] if it has one ([As]), else in as few
+// Applies as the limits allow. It is not atomic: after an error some may have been made, and repeating all of them
+// is safe. Of several writes to one key the last one counts. A [*LimitError] means that nothing was
+// written; writes with a condition are one.
+func Bulk(ctx context.Context, s Store, writes ...Write) error {
+	if len(writes) == 0 {
+		return ctx.Err()
+	}
+	writes = lastOfEach(writes)
+	if err := CheckBulk(writes); err != nil {
+		return err
+	}
+	if b, ok := As[Bulker](s); ok {
+		return b.Bulk(ctx, writes)
+	}
+	for len(writes) > 0 {
+		n := batch(writes)
+		if err := s.Apply(ctx, writes[:n]...); err != nil {
+			return err
+		}
+		writes = writes[n:]
+	}
+	return nil
+}
+
+// CheckBulk is [CheckWrites] for Bulk: the same limits for each write, none for all of them together, no conditions,
+// no key twice.
+func CheckBulk(writes []Write) error {
+	for i := range writes {
+		w := &writes[i]
+		if err := checkWrite(w); err != nil {
+			return err
+		}
+		if w.Condition != None {
+			return limitf("%v: Bulk takes no conditions", w.Key)
+		}
+	}
+	return checkDistinct(writes)
+}
+
+// batch returns how many of the first writes go into one Apply.
+func batch(writes []Write) int {
+	size := 0
+	for i := range writes {
+		size += writes[i].size()
+		if i == MaxWrites || size > MaxApply {
+			return i
+		}
+	}
+	return len(writes)
+}
+
+// lastOfEach returns the last write to each key, in the order of their first ones.
+func lastOfEach(writes []Write) []Write {
+	at := make(map[Key]int, len(writes))
+	kept := make([]Write, 0, len(writes))
+	for _, w := range writes {
+		if i, dup := at[w.Key]; dup {
+			kept[i] = w
+			continue
+		}
+		at[w.Key] = len(kept)
+		kept = append(kept, w)
+	}
+	return kept
+}

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// How Update retries. Among n writers of one item at least one gets through in each round, so that
+// 64 attempts are enough for 64 that start at once, and the pauses let far more of them pass each other.
+const (
+	updateAttempts = 64
+	updatePause    = time.Millisecond      // at most, before the second retry; doubled each time …
+	updatePauseMax = 64 * time.Millisecond // … up to this
+)
+
+// Update changes one item by what change makes of it: it reads the item strongly, calls
+// change, and applies the writes that change returns; if the item was changed in the meantime it starts again,
+// a bounded number of times, with growing random pauses. change may hence be called several times, gets
+// a copy that it may keep, and is told by found whether there is an item; old.Key is set either way.
+//
+// The write to key gets the condition that the item is still as change saw it; whatever condition it had is
+// replaced. Further writes go into the same Apply with the conditions they came with. If one of those
+// fails while the item is unchanged, Update returns the [*ConflictError] at once, since
+// trying again would find the same; see [Has]. Where change returns no writes nothing is written. Where it returns
+// writes but none to key, the item is not guarded: put it again to hold on to it.
+//
+// Update returns the item as it stands after the call: what was put, what was found if nothing was written to it,
+// the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After
+// [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
+func Update(ctx context.Context, s Store, key Key, change func(old Item, found bool) ([]Write, error)) (Item, error) {
+	for attempt := 1; ; attempt++ {
+		now, err := updateOnce(ctx, s, key, change)
+		if !Has(err, key) || attempt == updateAttempts {
+			return now, err
+		}
+		if err := pause(ctx, attempt); err != nil {
+			return Item{}, err
+		}
+	}
+}
+
+func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) ([]Write, error)) (Item, error) {
+	old, err := s.Get(ctx, key, Strong)
+	found := err == nil
+	guard := VersionIs(old.Version)
+	if !found {
+		if !errors.Is(err, ErrNotFound) {
+			return Item{}, err
+		}
+		old, guard = Item{Key: key}, Absent
+	}
+	now := Item{}
+	if found {
+		now = old.Clone()
+	}
+	writes, err := change(old, found)
+	if err != nil {
+		return Item{}, err
+	}
+	if len(writes) == 0 {
+		return now, nil
+	}
+	guarded := make([]Write, len(writes))
+	copy(guarded, writes)
+	for i := range guarded {
+		w := &guarded[i]
+		if w.Key != key {
+			continue
+		}
+		w.Condition, now = guard, Item{}
+		if !w.Delete {
+			now = w.Item().Clone()
+		}
+	}
+	if err := s.Apply(ctx, guarded...); err != nil {
+		return Item{}, err
+	}
+	return now, nil
+}
+
+// pause waits before the next attempt: not at all after the first, then a random part of a growing time.
+func pause(ctx context.Context, attempt int) error {
+	if attempt == 1 {
+		return ctx.Err()
+	}
+	most := min(updatePause<<(attempt-2), updatePauseMax)
+	if most <= 0 { // shifted out
+		most = updatePauseMax
+	}
+	t := time.NewTimer(rand.N(most)) //nolint:gosec // no secret
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
