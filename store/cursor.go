@@ -100,10 +100,17 @@ func DecodeCursor(q Query) (Position, bool, error) {
 		p.Index, b = string(b[size:size+int(n)]), b[size+int(n):]
 	}
 	p.Sort = string(b)
+	place := p.Sort
+	if q.ByIndex {
+		place = p.Index
+	}
+	if lo, hi := q.Bounds(); place < lo || (hi != "" && place >= hi) {
+		return Position{}, false, foreign // forged: no page of q ends there
+	}
 	return p, true, nil
 }
 
-// sum tells queries apart. It catches mistakes and is no protection: the cursor opens nothing that the query does not.
+// sum tells queries apart. It catches mistakes; a forged cursor still leads to nothing outside of the query.
 func (q Query) sum() uint32 {
 	h := fnv.New32a()
 	flags := byte(0)

@@ -21,7 +21,7 @@ const (
 // a copy that it may keep, and is told by found whether there is an item; old.Key is set either way.
 //
 // The write to key gets the condition that the item is still as change saw it; whatever condition it had is
-// replaced. Further writes go into the same Apply with the conditions they came with. If one of those
+// replaced. It also gets a fresh version if it carries none or that of old, so that change may put old with another body. Further writes go into the same Apply with the conditions they came with. If one of those
 // fails while the item is unchanged, Update returns the [*ConflictError] at once, since
 // trying again would find the same; see [Has]. Where change returns no writes nothing is written. Where it returns
 // writes but none to key, the item is not guarded: put it again to hold on to it.
@@ -44,7 +44,7 @@ func Update(ctx context.Context, s Store, key Key, change func(old Item, found b
 func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) ([]Write, error)) (Item, error) {
 	old, err := s.Get(ctx, key, Strong)
 	found := err == nil
-	guard := VersionIs(old.Version)
+	guard, seen := VersionIs(old.Version), old.Version
 	if !found {
 		if !errors.Is(err, ErrNotFound) {
 			return Item{}, err
@@ -71,6 +71,9 @@ func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) (
 		}
 		w.Condition, now = guard, Item{}
 		if !w.Delete {
+			if w.Version == seen || w.Version == (Version{}) {
+				w.Version = NewVersion()
+			}
 			now = w.Item().Clone()
 		}
 	}
