@@ -49,10 +49,10 @@ func FieldErrors(err error) map[string]string {
 	return nil
 }
 
-// Config says what an App is made of. The zero value works: a store in memory and a demo catalogue.
+// Config says what an App is made of. The zero value works: a store in memory and a demo catalog.
 type Config struct {
 	Store    store.Store              // nil: in memory
-	Music    tunevector.MusicProvider // nil: the demo catalogue
+	Music    tunevector.MusicProvider // nil: the demo catalog
 	Logger   *slog.Logger             // nil: nothing is logged
 	Observer Observer                 // nil: nothing is observed
 	Now      func() time.Time         // nil: time.Now

@@ -68,7 +68,7 @@ func (t Track) Item() (ml.Item, bool) {
 	}, true
 }
 
-// MusicProvider is where music comes from: a catalogue file, Spotify, a host's own
+// MusicProvider is where music comes from: a catalog file, Spotify, a host's own
 // service. musictest proves that one keeps this contract.
 //
 // Both methods are safe for concurrent use, honor the context, and return tracks that
