@@ -16,31 +16,6 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// Action is what a listener did with a track.
-type Action string
-
-// The actions.
-const (
-	Play     Action = "play"
-	Complete Action = "complete"
-	Skip     Action = "skip"
-	Like     Action = "like"
-	Dislike  Action = "dislike"
-	Save     Action = "save"
-	Rate     Action = "rate"
-)
-
-// Interaction is one event: a listener did something with a track.
-type Interaction struct {
-	EventID         uuid.UUID `json:"eventId"` // the caller's; a repeated event must be the same event
-	TrackID         string    `json:"trackId"` // 1–200 characters
-	TuneVectorID    uuid.UUID `json:"tuneVectorId,omitzero"`
-	Action          Action    `json:"action"`
-	PositionSeconds *float64  `json:"positionSeconds,omitempty"` // how far into the track, 0–86,400
-	Rating          *int      `json:"rating,omitempty"`          // 1–5; required for rate, else absent
-	At              time.Time `json:"at"`                        // at most 5 minutes in the future and 90 days old
-}
-
 // Item is what a learner sees of a piece of music. Only music whose provenance permits training becomes one.
 type Item struct {
 	ID         string
@@ -51,7 +26,9 @@ type Item struct {
 }
 
 // Service is safe for concurrent use.
-type Service struct{}
+type Service struct {
+	now func() time.Time
+}
 
 // Options tune a Service; the zero value is a good one.
 type Options struct {
@@ -69,9 +46,6 @@ const Retention = 90 * 24 * time.Hour
 
 // MaxBatch is how many interactions one Log takes.
 const MaxBatch = 500
-
-// Check says what is wrong with interactions, field by field ("events[3].rating"), or returns nil.
-func (s *Service) Check(events []Interaction) error { return errors.ErrUnsupported }
 
 // Log keeps interactions (at most MaxBatch, checked) and returns those that were not in the log before. It is idempotent by
 // event id; an id that stands for another event already is a conflict that names each, and nothing is kept.
