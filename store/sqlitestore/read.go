@@ -1,0 +1,183 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// reads are the prepared queries of one table.
+type reads struct {
+	get  *sql.Stmt
+	list map[listing]*sql.Stmt
+}
+
+type listing struct{ byIndex, descending bool }
+
+const columns = "partition, sort, version, expires, index_partition, index_sort, body"
+
+// Each query takes its bounds as described at bounds. Row values let SQLite go on in the middle of one index sort key.
+var listQueries = map[listing]string{
+	{false, false}: "partition = ?1 AND sort >= ?2 AND sort < ?3 ORDER BY sort",
+	{false, true}:  "partition = ?1 AND sort >= ?2 AND sort < ?3 ORDER BY sort DESC",
+	{true, false}:  "index_partition = ?1 AND (index_sort, partition, sort) > (?2, ?3, ?4) AND index_sort < ?5 ORDER BY index_sort, partition, sort",
+	{true, true}:   "index_partition = ?1 AND (index_sort, partition, sort) < (?2, ?3, ?4) AND index_sort >= ?5 ORDER BY index_sort DESC, partition DESC, sort DESC",
+}
+
+func listQuery(t store.Table, l listing) string {
+	where, order, _ := strings.Cut(listQueries[l], " ORDER BY ")
+	live, limit := "?4", "?5"
+	if l.byIndex {
+		live, limit = "?6", "?7"
+	}
+	return "SELECT " + columns + " FROM " + string(t) + " WHERE " + where + " AND (expires = 0 OR expires > " + live + ") ORDER BY " + order + " LIMIT " + limit
+}
+
+func prepareReads(ctx context.Context, db *sql.DB, t store.Table) (r reads, err error) {
+	r.list = map[listing]*sql.Stmt{}
+	if r.get, err = db.PrepareContext(ctx, "SELECT "+columns+" FROM "+string(t)+" WHERE partition = ?1 AND sort = ?2"); err != nil {
+		return r, err
+	}
+	for l := range listQueries {
+		if r.list[l], err = db.PrepareContext(ctx, listQuery(t, l)); err != nil {
+			return r, err
+		}
+	}
+	return r, nil
+}
+
+// Get implements [store.Store]. Both kinds of read are strong.
+func (s *Store) Get(ctx context.Context, key store.Key, r store.Read) (store.Item, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Item{}, err
+	}
+	if err := store.CheckKey(key); err != nil {
+		return store.Item{}, err
+	}
+	if err := store.CheckRead(r); err != nil {
+		return store.Item{}, err
+	}
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return store.Item{}, errClosed
+	}
+	item, err := scan(s.read[key.Table].get.QueryRowContext(ctx, key.Partition[:], key.Sort), key.Table)
+	if errors.Is(err, sql.ErrNoRows) {
+		return store.Item{}, store.ErrNotFound
+	}
+	if err != nil {
+		return store.Item{}, wrap(ctx, "get", err)
+	}
+	if item.Expired(s.now()) {
+		return store.Item{}, store.ErrNotFound
+	}
+	return item, nil
+}
+
+// List implements [store.Store]. Every page is full but the last, and the index is never behind.
+func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Page{}, err
+	}
+	if err := store.CheckQuery(q); err != nil {
+		return store.Page{}, err
+	}
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return store.Page{}, errClosed
+	}
+	args, err := bounds(q)
+	if err != nil {
+		return store.Page{}, err
+	}
+	limit := q.PageLimit()
+	args = append(args, s.now().Unix(), limit+1) // one more tells whether there is more
+	rows, err := s.read[q.Table].list[listing{q.ByIndex, q.Descending}].QueryContext(ctx, args...)
+	if err != nil {
+		return store.Page{}, wrap(ctx, "list", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err has told
+	page := store.Page{Items: make([]store.Item, 0, min(limit, store.DefaultPage))}
+	for rows.Next() {
+		if len(page.Items) == limit {
+			page.Next = store.EncodeCursor(q, page.Items[limit-1].PositionIn(q))
+			break
+		}
+		item, err := scan(rows, q.Table)
+		if err != nil {
+			return store.Page{}, wrap(ctx, "list", err)
+		}
+		page.Items = append(page.Items, item)
+	}
+	if err := rows.Err(); err != nil {
+		return store.Page{}, wrap(ctx, "list", err)
+	}
+	return page, nil
+}
+
+const (
+	beyond    = "\xff" // after every valid UTF-8
+	successor = "\x00" // s + successor is the next string after s
+)
+
+// bounds returns the arguments that select the page: for a partition a range lo ≤ sort < hi, for the index the position
+// to start behind and the range's other end.
+func bounds(q store.Query) ([]any, error) {
+	after, resumed, err := store.DecodeCursor(q)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi := q.Bounds()
+	if hi == "" {
+		hi = beyond
+	}
+	if !q.ByIndex {
+		switch {
+		case resumed && q.Descending:
+			hi = after.Sort
+		case resumed:
+			lo = after.Sort + successor
+		}
+		return []any{q.Partition[:], lo, hi}, nil
+	}
+	other := hi
+	if !resumed {
+		after = store.Position{Index: lo} // before all items at lo, since none has an empty sort key
+	}
+	if q.Descending {
+		other = lo
+		if !resumed {
+			after.Index = hi
+		}
+	}
+	return []any{q.Partition[:], after.Index, after.Partition[:], after.Sort, other}, nil
+}
+
+// scan reads an item by the Scan of a *sql.Row or *sql.Rows.
+func scan(row interface{ Scan(dest ...any) error }, t store.Table) (store.Item, error) {
+	var (
+		item                               = store.Item{Key: store.Key{Table: t}}
+		partition, version, indexPartition []byte
+		indexSort                          sql.NullString
+		expires                            int64
+	)
+	if err := row.Scan(&partition, &item.Key.Sort, &version, &expires, &indexPartition, &indexSort, (*[]byte)(&item.Body)); err != nil {
+		return store.Item{}, err
+	}
+	copy(item.Key.Partition[:], partition)
+	copy(item.Version[:], version)
+	if expires != 0 {
+		item.ExpiresAt = time.Unix(expires, 0).UTC()
+	}
+	if indexSort.Valid {
+		item.Index = &store.Index{Sort: indexSort.String}
+		copy(item.Index.Partition[:], indexPartition)
+	}
+	return item, nil
+}
