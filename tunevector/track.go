@@ -6,17 +6,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
 // Features is where music stands in the five dimensions: energy, valence, acousticness
 // and instrumentalness in 0–1 (as Spotify's audio features define them), tempo in BPM.
-type Features struct {
-	Energy           float64 `json:"energy"`
-	Valence          float64 `json:"valence"`
-	Tempo            float64 `json:"tempo"`
-	Acousticness     float64 `json:"acousticness"`
-	Instrumentalness float64 `json:"instrumentalness"`
-}
+type Features = planner.Features
 
 // Kind is what a vector is made of, and what a track is.
 type Kind string

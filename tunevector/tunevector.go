@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
 // Mode says who leads.
@@ -33,27 +34,27 @@ const (
 )
 
 // Curve is how the way from start to end is shared over time.
-type Curve string
+type Curve = planner.Curve
 
 // The curves.
 const (
-	Linear  Curve = "linear"
-	EaseIn  Curve = "ease-in"
-	EaseOut Curve = "ease-out"
-	SCurve  Curve = "s-curve"
+	Linear  = planner.CurveLinear
+	EaseIn  = planner.CurveEaseIn
+	EaseOut = planner.CurveEaseOut
+	SCurve  = planner.CurveS
 )
 
 // Order is how the tracks of a plan are sorted.
-type Order string
+type Order = planner.Order
 
 // The orders.
 const (
-	ByArc            Order = "arc"
-	EnergyAscending  Order = "energy-ascending"
-	EnergyDescending Order = "energy-descending"
-	TempoAscending   Order = "tempo-ascending"
-	TempoDescending  Order = "tempo-descending"
-	Shuffle          Order = "shuffle"
+	ByArc            = planner.OrderArc
+	EnergyAscending  = planner.OrderEnergyAscending
+	EnergyDescending = planner.OrderEnergyDescending
+	TempoAscending   = planner.OrderTempoAscending
+	TempoDescending  = planner.OrderTempoDescending
+	Shuffle          = planner.OrderShuffle
 )
 
 // Aim is a place in the five dimensions of which some may be left open (nil).
@@ -110,6 +111,7 @@ type TuneVector struct {
 	Definition Definition    `json:"-"`
 	Start      Features      `json:"-"`
 	End        Features      `json:"-"`
+	Seed       int64         `json:"-"` // as given, or chosen
 	Plan       *Plan         `json:"-"` // nil in lists
 	CreatedAt  time.Time     `json:"createdAt"`
 	UpdatedAt  time.Time     `json:"updatedAt"`
@@ -128,12 +130,9 @@ type Plan struct {
 	Baselines       Baselines      `json:"baselines"`
 }
 
-// Baselines are the costs of simpler plans of the same vector, by the same measure.
-type Baselines struct {
-	Shuffle float64 `json:"shuffle"`
-	Sorted  float64 `json:"sorted"`
-	Greedy  float64 `json:"greedy"`
-}
+// Baselines are the costs of simpler plans of the same vector, by the same measure; nil where
+// such a plan ran into a dead end, and where the order is not arc.
+type Baselines = planner.Baselines
 
 // PlannedTrack is a track at its place.
 type PlannedTrack struct {
