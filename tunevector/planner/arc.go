@@ -186,18 +186,22 @@ func (c *compiledArc) at(share float64) point {
 	share = min(max(share, 0), 1)
 	var v [dimensions]float64
 	for d := range v {
-		v[d] = c.base(d, share)
-		knots := c.knots[d]
-		for k := 1; k < len(knots); k++ {
-			if share <= knots[k].at {
-				from, to := knots[k-1], knots[k]
-				v[d] += from.add + (to.add-from.add)*(share-from.at)/(to.at-from.at)
-				break
-			}
-		}
+		v[d] = c.base(d, share) + c.bend(d, share)
 		if d != tempoDimension {
 			v[d] = min(max(v[d], 0), 1)
 		}
 	}
 	return point{v[0], v[1], v[2], v[3], v[4]}
+}
+
+// bend is what the points add to the curve of a dimension.
+func (c *compiledArc) bend(d int, share float64) float64 {
+	knots := c.knots[d]
+	for k := 1; k < len(knots); k++ {
+		if share <= knots[k].at {
+			from, to := knots[k-1], knots[k]
+			return from.add + (to.add-from.add)*(share-from.at)/(to.at-from.at)
+		}
+	}
+	return 0
 }

@@ -18,7 +18,7 @@
 //	target     = c·D²(track, arc half-way through the track) + (1−c)·0.1
 //	transition = c·c'·D²(track, track before) + (1−c·c')·0.1
 //	taste      = (1 − taste of the listener) / 2
-//	novelty    = (2δ−1)·familiarity where the discovery weight δ is above a half, (1−2δ)·(1−familiarity) below
+//	novelty    = δ·familiarity where the discovery weight δ is above 0, −δ·(1−familiarity) below
 //
 // D is [Distance] and c the confidence in the track's features: with little of it the distance is expected to be that of a
 // track about which nothing is known (0.1, what two tracks of a broad catalogue are apart). Terms that belong to a
@@ -33,10 +33,6 @@
 // In a catalogue too small for the artist gap the gap is made smaller step by step, and [Solution.ArtistGap] says what was
 // kept. Anything else that cannot hold is an [*InfeasibleError].
 package planner
-
-import (
-	"context"
-)
 
 // Candidate is a track that may be chosen.
 type Candidate struct {
@@ -95,7 +91,7 @@ type Problem struct {
 	// ArtistGap is how many positions two tracks of one artist are apart at least: 1 allows neighbors, 2 allows one
 	// track in between. 0 is DefaultArtistGap.
 	ArtistGap int
-	// Discovery is 0–1: 0 wants what is familiar, 1 what is new, Indifferent (0.5) does not mind. Zero is familiar.
+	// Discovery is −1 to 1: −1 wants what is familiar, 1 what is new, and 0 does not mind.
 	Discovery float64
 	// Weights of the cost; the zero value is DefaultWeights.
 	Weights Weights
@@ -117,9 +113,6 @@ type Problem struct {
 
 // DefaultArtistGap is the artist gap where none is given: two other tracks between two of one artist.
 const DefaultArtistGap = 3
-
-// Indifferent is the discovery weight that neither favors the familiar nor the new.
-const Indifferent = 0.5
 
 // Weights of the terms of the cost; see the package comment for the formula. All of them 0 or more.
 type Weights struct {
@@ -209,32 +202,4 @@ type Solution struct {
 	Considered int
 	// Complete is false where the context ended early: the plan is the best so far.
 	Complete bool
-}
-
-// Solve plans. It returns an *InvalidError that names every wrong field, or an *InfeasibleError that says what is missing.
-// A context that ends early is no error: the best plan so far comes back with Complete false.
-func Solve(ctx context.Context, p Problem) (Solution, error) {
-	return Solution{}, &InfeasibleError{Stage: -1, Pin: -1}
-}
-
-// Order names how a planned set of tracks is sorted.
-type Order string
-
-// The orders. OrderArc is that of Solve; the empty Order is OrderArc.
-const (
-	OrderArc              Order = "arc"
-	OrderEnergyAscending  Order = "energy-ascending"
-	OrderEnergyDescending Order = "energy-descending"
-	OrderTempoAscending   Order = "tempo-ascending"
-	OrderTempoDescending  Order = "tempo-descending"
-	OrderShuffle          Order = "shuffle"
-)
-
-// Reorder sorts what Solve planned for the same problem and gives it new start times, targets and costs; there is no
-// bound and no baseline. planned is Solution.Tracks; its tracks must be in p.Candidates or p.Prefix. The prefix and pinned
-// tracks stay where they are. With stages, tracks are sorted within the stage for which they were planned. Where the order
-// breaks the artist gap, the nearest later track that keeps it is moved forward; where none does, the order wins
-// and Solution.ArtistGap says what was kept. OrderArc lets the local search improve the given order.
-func Reorder(p Problem, planned []Placed, order Order) (Solution, error) {
-	return Solution{}, &InfeasibleError{Stage: -1, Pin: -1}
 }

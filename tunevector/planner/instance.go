@@ -1,0 +1,415 @@
+package planner
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// referenceSeconds is the length of a typical track, in which lengths are counted so that costs read as "per track".
+const referenceSeconds = 210
+
+// unknownDistance2 is the squared distance that is expected of a track about which nothing is known.
+const unknownDistance2 = 0.1
+
+// gridPoints is how finely the search samples the arc; the cost that is reported is computed exactly.
+const gridPoints = 4096
+
+// instance is a Problem made ready to be searched: candidates in the order of their IDs, numbers for names, the arc sampled.
+type instance struct {
+	weights  Weights
+	arc      compiledArc
+	duration float64 // of the whole plan
+	elapsed  float64 // where the prefix ends
+	gap      int
+
+	ids     []string
+	points  []point
+	seconds []float64
+	longest float64 // of seconds
+	conf    []float64
+	// A candidate's own cost at a moment is scale·D²(point, target) + fixed; fixed holds what does not depend on time.
+	scale, fixed   []float64
+	taste, novelty []float64 // parts of fixed, for reasons
+
+	grid     []point
+	gridRate float64 // grid points per second
+
+	words     int        // of a bit set over the candidates
+	stageEnds []float64  // one end, the duration, where there are no stages
+	inStage   [][]uint64 // by stage: who may play
+	guided    bool
+	free      []uint64 // who is not pinned
+	conflict  []uint64 // rows of words: who may not stand near whom (shares an artist; itself)
+	// afterPrefix[d] are the candidates that may not stand d positions after the last of the prefix (d from 1).
+	afterPrefix [][]uint64
+	jumps       []float32 // transition costs, row by row, rounded down; nil where there are too many candidates
+
+	shortlisted   bool // not all candidates are looked at
+	prefix        []Candidate
+	prefixLongest float64
+	pins          map[int]int32 // position after the prefix → candidate
+	lastPin       int           // −1 without pins
+}
+
+// maxJumpTable is the number of candidates up to which the transitions are kept as a table (16 MiB).
+const maxJumpTable = 2048
+
+// none stands for "no track before".
+const none = int32(-1)
+
+func (p *Problem) validate() error {
+	var bad InvalidError
+	if !(p.Duration > 0 && p.Duration <= maxDuration) {
+		bad.add("duration", fmt.Sprintf("must be above 0 and at most %d seconds", int(maxDuration)))
+	}
+	p.Arc.validate(&bad, "arc.")
+	if p.ArtistGap < 0 || p.ArtistGap > maxArtistGap {
+		bad.add("artistGap", fmt.Sprintf("must be between 0 and %d", maxArtistGap))
+	}
+	if !(p.Discovery >= -1 && p.Discovery <= 1) {
+		bad.add("discovery", "must be between -1 and 1")
+	}
+	for _, w := range []struct {
+		name  string
+		value float64
+	}{
+		{"target", p.Weights.Target},
+		{"transition", p.Weights.Transition},
+		{"taste", p.Weights.Taste},
+		{"novelty", p.Weights.Novelty},
+		{"length", p.Weights.Length},
+	} {
+		if !(w.value >= 0 && w.value <= maxWeight) {
+			bad.add("weights."+w.name, fmt.Sprintf("must be between 0 and %d", maxWeight))
+		}
+	}
+	for _, e := range []struct {
+		name       string
+		value, max int
+	}{
+		{"candidates", p.Effort.Candidates, 1 << 16},
+		{"beam", p.Effort.Beam, 1 << 14},
+		{"moves", p.Effort.Moves, 1 << 30},
+		{"boundPasses", p.Effort.BoundPasses, 1 << 10},
+	} {
+		if e.value < 0 || e.value > e.max {
+			bad.add("effort."+e.name, fmt.Sprintf("must be between 0 and %d", e.max))
+		}
+	}
+	p.validateStages(&bad)
+	seen := make(map[string]int, len(p.Candidates))
+	for i := range p.Candidates {
+		c := &p.Candidates[i]
+		validateCandidate(&bad, "candidates", i, c)
+		if _, ok := seen[c.ID]; ok {
+			bad.add(fmt.Sprintf("candidates[%d].id", i), "is another candidate's too")
+		}
+		seen[c.ID] = i
+	}
+	for i := range p.Prefix {
+		validateCandidate(&bad, "prefix", i, &p.Prefix[i])
+	}
+	p.validatePins(&bad, seen)
+	return bad.orNil()
+}
+
+// Limits against nonsense, wide enough for any use that was thought of.
+const (
+	maxDuration  = 7 * 24 * 3600.0
+	maxArtistGap = 100
+	maxWeight    = 1_000_000
+)
+
+func (p *Problem) validateStages(bad *InvalidError) {
+	if len(p.Stages) > MaxStages {
+		bad.add("stages", fmt.Sprintf("must be at most %d", MaxStages))
+	}
+	before := 0.0
+	for i, s := range p.Stages {
+		if !(s.End > before) {
+			bad.add(fmt.Sprintf("stages[%d].end", i), "must be after the stage before")
+		}
+		before = s.End
+	}
+	if n := len(p.Stages); n > 0 && p.Stages[n-1].End != p.Duration {
+		bad.add(fmt.Sprintf("stages[%d].end", n-1), "must be the duration")
+	}
+}
+
+func validateCandidate(bad *InvalidError, list string, i int, c *Candidate) {
+	wrong := func(name, message string) { bad.add(fmt.Sprintf("%s[%d].%s", list, i, name), message) }
+	if c.ID == "" {
+		wrong("id", "must not be empty")
+	}
+	if !(c.Duration > 0 && c.Duration <= maxDuration) {
+		wrong("duration", fmt.Sprintf("must be above 0 and at most %d seconds", int(maxDuration)))
+	}
+	if !(c.Confidence >= 0 && c.Confidence <= 1) {
+		wrong("confidence", "must be between 0 and 1")
+	} else if c.Confidence > 0 {
+		for d, v := range c.Features.dimensions() {
+			if d == tempoDimension && v > 0 && v <= maxTempo || d != tempoDimension && v >= 0 && v <= 1 {
+				continue
+			}
+			validateDimension(bad, fmt.Sprintf("%s[%d].features.%s", list, i, dimensionNames[d]), d, v)
+		}
+	}
+	if !(c.Taste >= -1 && c.Taste <= 1) {
+		wrong("taste", "must be between -1 and 1")
+	}
+	if !(c.Familiarity >= 0 && c.Familiarity <= 1) {
+		wrong("familiarity", "must be between 0 and 1")
+	}
+}
+
+func (p *Problem) validatePins(bad *InvalidError, candidates map[string]int) {
+	at := make(map[string]int, len(p.Pinned))
+	positions := make([]int, 0, len(p.Pinned))
+	for position := range p.Pinned {
+		positions = append(positions, position)
+	}
+	slices.Sort(positions)
+	for _, position := range positions {
+		id, field := p.Pinned[position], fmt.Sprintf("pinned[%d]", position)
+		if position < 0 {
+			bad.add(field, "must be at position 0 or later")
+			continue
+		}
+		if position < len(p.Prefix) {
+			continue // played already: what was pinned there no longer matters
+		}
+		if _, ok := candidates[id]; !ok {
+			bad.add(field, "is not a candidate")
+		}
+		if slices.ContainsFunc(p.Prefix, func(c Candidate) bool { return c.ID == id }) {
+			bad.add(field, "was played already")
+		}
+		if _, ok := at[id]; ok {
+			bad.add(field, "is pinned twice")
+		}
+		at[id] = position
+	}
+}
+
+// newInstance makes a valid problem ready. Effort must have its defaults.
+func newInstance(p *Problem) *instance {
+	in := &instance{
+		weights: p.Weights, arc: p.Arc.compile(), duration: p.Duration, gap: p.ArtistGap,
+		prefix: p.Prefix, guided: len(p.Stages) > 0, lastPin: -1,
+	}
+	if in.weights == (Weights{}) {
+		in.weights = DefaultWeights
+	}
+	if in.gap == 0 {
+		in.gap = DefaultArtistGap
+	}
+	played := make(map[string]bool, len(p.Prefix))
+	for i := range p.Prefix {
+		c := &p.Prefix[i]
+		played[c.ID] = true
+		in.elapsed += c.Duration
+		in.prefixLongest = max(in.prefixLongest, c.Duration)
+	}
+	in.stageEnds = []float64{p.Duration}
+	if in.guided {
+		in.stageEnds = in.stageEnds[:0]
+		for _, s := range p.Stages {
+			in.stageEnds = append(in.stageEnds, s.End)
+		}
+	}
+	in.gridRate = gridPoints / p.Duration
+	in.grid = make([]point, gridPoints+1)
+	for i := range in.grid {
+		in.grid[i] = in.arc.at(float64(i) / gridPoints)
+	}
+
+	pinned := make(map[string]int, len(p.Pinned))
+	for position, id := range p.Pinned {
+		if position >= len(p.Prefix) {
+			pinned[id] = position - len(p.Prefix)
+		}
+	}
+	chosen, shortlisted := in.shortlist(p, played, pinned)
+	in.shortlisted = shortlisted
+	slices.SortFunc(chosen, func(a, b *Candidate) int { return compare(a.ID, b.ID) })
+	in.fill(chosen, pinned, p.Discovery)
+	return in
+}
+
+func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery float64) {
+	n := len(chosen)
+	in.ids = make([]string, n)
+	in.points = make([]point, n)
+	numbers := make([]float64, 6*n)
+	take := func() []float64 { s := numbers[:n:n]; numbers = numbers[n:]; return s }
+	in.seconds, in.conf, in.scale, in.fixed, in.taste, in.novelty = take(), take(), take(), take(), take(), take()
+
+	in.words = (n + 63) / 64
+	sets := make([]uint64, in.words*(n+len(in.stageEnds)+1))
+	takeSet := func(rows int) []uint64 {
+		s := sets[: rows*in.words : rows*in.words]
+		sets = sets[rows*in.words:]
+		return s
+	}
+	in.conflict = takeSet(n)
+	in.free = takeSet(1)
+	for range in.stageEnds {
+		in.inStage = append(in.inStage, takeSet(1))
+	}
+	for i, c := range chosen {
+		in.ids[i] = c.ID
+		in.seconds[i] = c.Duration
+		in.longest = max(in.longest, c.Duration)
+		in.conf[i] = c.Confidence
+		in.points[i] = candidatePoint(c)
+		in.scale[i], in.taste[i], in.novelty[i], in.fixed[i] = in.ownCost(c, discovery)
+		position, isPinned := pinned[c.ID]
+		if isPinned {
+			if in.pins == nil {
+				in.pins = make(map[int]int32, len(pinned))
+			}
+			in.pins[position] = int32(i)
+			in.lastPin = max(in.lastPin, position)
+		} else {
+			set(in.free, i)
+		}
+		for s := range in.inStage {
+			if isPinned || !in.guided || c.Stages.Has(s) {
+				set(in.inStage[s], i)
+			}
+		}
+	}
+	in.spaceArtists(chosen)
+	in.tabulateJumps()
+}
+
+// candidatePoint is where a candidate is; one in whose features there is no confidence is put somewhere, where it does not count.
+func candidatePoint(c *Candidate) point {
+	if c.Confidence == 0 {
+		return point{0.5, 0.5, math.Log2(120), 0.5, 0.5}
+	}
+	return c.Features.point()
+}
+
+// ownCost splits what a candidate costs wherever it stands: the factor of D² and the parts that are fixed.
+func (in *instance) ownCost(c *Candidate, discovery float64) (scale, taste, novelty, fixed float64) {
+	m := c.Duration / referenceSeconds
+	scale = m * in.weights.Target * c.Confidence
+	taste = m * in.weights.Taste * (1 - c.Taste) / 2
+	novelty = m * in.weights.Novelty * (max(discovery, 0)*c.Familiarity + max(-discovery, 0)*(1-c.Familiarity))
+	fixed = m*in.weights.Target*(1-c.Confidence)*unknownDistance2 + taste + novelty
+	return scale, taste, novelty, fixed
+}
+
+// spaceArtists notes who may not stand near whom. Two pinned tracks, or a pinned and a played one, may: the listener wanted it so.
+func (in *instance) spaceArtists(chosen []*Candidate) {
+	by := make(map[string][]int32)
+	for i, c := range chosen {
+		for _, a := range c.Artists {
+			by[a] = append(by[a], int32(i))
+		}
+	}
+	for i, c := range chosen {
+		row := in.conflicts(int32(i))
+		set(row, i)
+		for _, a := range c.Artists {
+			for _, j := range by[a] {
+				if has(in.free, i) || has(in.free, int(j)) {
+					set(row, int(j))
+				}
+			}
+		}
+	}
+	in.afterPrefix = make([][]uint64, maxArtistGap)
+	for back := range min(len(in.prefix), maxArtistGap) {
+		row := make([]uint64, in.words)
+		for _, a := range in.prefix[len(in.prefix)-1-back].Artists {
+			for _, j := range by[a] {
+				if has(in.free, int(j)) {
+					set(row, int(j))
+				}
+			}
+		}
+		in.afterPrefix[back] = row
+	}
+}
+
+func (in *instance) tabulateJumps() {
+	n := len(in.ids)
+	if n > maxJumpTable {
+		return
+	}
+	in.jumps = make([]float32, n*n)
+	for i := range n {
+		for j := range i {
+			cost := float32(in.jumpExact(int32(i), int32(j)) * (1 - 1e-7))
+			in.jumps[i*n+j], in.jumps[j*n+i] = cost, cost
+		}
+	}
+}
+
+// conflicts is the set of candidates that may not stand within the artist gap of k; k itself is one.
+func (in *instance) conflicts(k int32) []uint64 {
+	return in.conflict[int(k)*in.words : (int(k)+1)*in.words]
+}
+
+func (in *instance) conflicting(j, k int32) bool { return has(in.conflicts(j), int(k)) }
+
+// stageAt is the stage in which a track that starts at t is.
+func (in *instance) stageAt(t float64) int {
+	for s, end := range in.stageEnds {
+		if t < end {
+			return s
+		}
+	}
+	return len(in.stageEnds) - 1
+}
+
+// target is the arc at t seconds, from the grid.
+func (in *instance) target(t float64) *point {
+	return &in.grid[min(int(t*in.gridRate+0.5), gridPoints)]
+}
+
+// own is what track k costs by itself when it starts at t.
+func (in *instance) own(k int32, t float64) float64 {
+	return in.scale[k]*distance2(in.points[k], *in.target(t + in.seconds[k]/2)) + in.fixed[k]
+}
+
+// jump is the cost of the transition from j (or, for none, the end of the prefix) to k.
+func (in *instance) jump(j, k int32) float64 {
+	if j != none && in.jumps != nil {
+		return float64(in.jumps[int(k)*len(in.ids)+int(j)])
+	}
+	return in.jumpExact(j, k)
+}
+
+func (in *instance) jumpExact(j, k int32) float64 {
+	if j != none {
+		return in.transition(in.points[j], in.conf[j], k)
+	}
+	if len(in.prefix) == 0 {
+		return 0
+	}
+	last := &in.prefix[len(in.prefix)-1]
+	return in.transition(candidatePoint(last), last.Confidence, k)
+}
+
+func (in *instance) transition(from point, conf float64, k int32) float64 {
+	c := conf * in.conf[k]
+	return in.weights.Transition * (c*distance2(from, in.points[k]) + (1-c)*unknownDistance2)
+}
+
+// lengthCost is what it costs to end at t.
+func (in *instance) lengthCost(t float64) float64 {
+	return in.weights.Length * math.Abs(t-in.duration) / referenceSeconds
+}
+
+// mayEnd reports whether a plan whose longest track is longest, in seconds, may end at t.
+func (in *instance) mayEnd(t, longest float64) bool {
+	return math.Abs(t-in.duration) <= longest/2 || len(in.prefix) > 0 && in.elapsed >= in.duration
+}
+
+func set(bits []uint64, i int)      { bits[i>>6] |= 1 << (i & 63) }
+func unset(bits []uint64, i int)    { bits[i>>6] &^= 1 << (i & 63) }
+func has(bits []uint64, i int) bool { return bits[i>>6]>>(i&63)&1 == 1 }

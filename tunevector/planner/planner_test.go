@@ -1,0 +1,116 @@
+package planner_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner/instances"
+)
+
+func TestPublishedInstancesKeepTheHardConstraints(t *testing.T) {
+	c := instances.NewCatalogue(5000, 1)
+	for _, in := range instances.All(c) {
+		t.Run(in.Name, func(t *testing.T) {
+			p := in.Problem(200)
+			p.Bound = true
+			p.Effort.BoundPasses = 2
+			s, err := planner.Solve(context.Background(), p)
+			require.NoError(t, err)
+			requireSound(t, p, s)
+			require.True(t, s.Complete)
+			require.Equal(t, planner.OverShortlist, s.BoundOver)
+			require.LessOrEqual(t, s.LowerBound, s.Cost)
+			require.Greater(t, s.LowerBound, 0.7*s.Cost)
+			require.Less(t, s.Cost, *s.Baselines.Greedy)
+		})
+	}
+}
+
+// requireSound checks a plan against the hard constraints and its own numbers, without the planner's help.
+func requireSound(t require.TestingT, p planner.Problem, s planner.Solution) {
+	byID := make(map[string]planner.Candidate)
+	for _, c := range p.Candidates {
+		byID[c.ID] = c
+	}
+	for i, c := range p.Prefix {
+		require.Equal(t, c.ID, s.Tracks[i].ID)
+		require.True(t, s.Tracks[i].Played)
+		byID[c.ID] = c
+	}
+	clock, longest := 0.0, 0.0
+	seen := make(map[string]bool)
+	var sum planner.Terms
+	for i, track := range s.Tracks {
+		c, ok := byID[track.ID]
+		require.True(t, ok)
+		require.False(t, seen[track.ID], "%s is played twice", track.ID)
+		seen[track.ID] = true
+		require.InDelta(t, clock, track.Start, 1e-6)
+		require.InDelta(t, c.Duration, track.Duration, 0)
+		if !track.Played && !track.Pinned && len(p.Stages) > 0 {
+			require.True(t, c.Stages.Has(track.Stage), "track %d in stage %d", i, track.Stage)
+			require.Less(t, track.Start, p.Stages[track.Stage].End)
+			if track.Stage > 0 {
+				require.GreaterOrEqual(t, track.Start, p.Stages[track.Stage-1].End)
+			}
+		}
+		for back := 1; back < s.ArtistGap && back <= i; back++ {
+			before := s.Tracks[i-back]
+			if (track.Pinned || track.Played) && (before.Pinned || before.Played) {
+				continue
+			}
+			for _, a := range byID[before.ID].Artists {
+				require.NotContains(t, c.Artists, a, "tracks %d and %d", i-back, i)
+			}
+		}
+		clock += c.Duration
+		longest = max(longest, c.Duration)
+		sum.Target += track.Terms.Target
+		sum.Transition += track.Terms.Transition
+		sum.Taste += track.Terms.Taste
+		sum.Novelty += track.Terms.Novelty
+	}
+	for position, id := range p.Pinned {
+		if position >= len(p.Prefix) {
+			require.Equal(t, id, s.Tracks[position].ID)
+			require.True(t, s.Tracks[position].Pinned)
+		}
+	}
+	require.InDelta(t, clock, s.Duration, 1e-6)
+	require.InDelta(t, p.Duration, s.Duration, longest/2+1e-6)
+	sum.Length = s.Terms.Length
+	require.InDelta(t, s.Cost, sum.Sum(), 1e-6)
+	require.InDelta(t, s.Cost, s.Terms.Sum(), 1e-6)
+}
+
+func TestReorder(t *testing.T) {
+	c := instances.NewCatalogue(5000, 1)
+	for _, in := range instances.All(c) {
+		p := in.Problem(200)
+		s, err := planner.Solve(context.Background(), p)
+		require.NoError(t, err)
+		for _, order := range []planner.Order{
+			planner.OrderArc, planner.OrderEnergyAscending, planner.OrderEnergyDescending,
+			planner.OrderTempoAscending, planner.OrderTempoDescending, planner.OrderShuffle,
+		} {
+			t.Run(fmt.Sprintf("%s/%s", in.Name, order), func(t *testing.T) {
+				r, err := planner.Reorder(context.Background(), p, s.Tracks, order)
+				require.NoError(t, err)
+				require.ElementsMatch(t, ids(s), ids(r))
+				require.InDelta(t, s.Duration, r.Duration, 1e-6)
+			})
+		}
+	}
+}
+
+func ids(s planner.Solution) []string {
+	var ids []string
+	for _, track := range s.Tracks {
+		ids = append(ids, track.ID)
+	}
+	return ids
+}

@@ -1,0 +1,171 @@
+package planner
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+)
+
+// Solve plans. It returns an *InvalidError that names every wrong field, or an *InfeasibleError that says what is missing.
+// A context that ends early is no error: the best plan so far comes back with Complete false.
+func Solve(ctx context.Context, p Problem) (Solution, error) {
+	if err := p.validate(); err != nil {
+		return Solution{}, err
+	}
+	p.Effort = p.Effort.withDefaults(p.Duration)
+	in := newInstance(&p)
+	found, err := in.search(ctx, &p)
+	if err != nil {
+		return Solution{}, err
+	}
+	s := in.place(found.seq)
+	s.Complete = found.complete
+	for _, b := range []struct {
+		cost **float64
+		seq  []int32
+	}{
+		{&s.Baselines.Shuffle, in.shuffled(p.Seed)},
+		{&s.Baselines.Sorted, in.sorted()},
+		{&s.Baselines.Greedy, found.greedy},
+	} {
+		if b.seq != nil {
+			cost := in.exactCost(b.seq)
+			*b.cost = &cost
+		}
+	}
+	if p.Bound {
+		s.bound(ctx, in, &p)
+	}
+	return s, nil
+}
+
+func (e Effort) withDefaults(duration float64) Effort {
+	slots := int(duration / referenceSeconds)
+	if e.Candidates == 0 {
+		e.Candidates = max(320, 6*slots)
+	}
+	if e.Beam == 0 {
+		e.Beam = 24
+	}
+	if e.Moves == 0 {
+		e.Moves = 12_000
+	}
+	if e.BoundPasses == 0 {
+		e.BoundPasses = 12
+	}
+	return e
+}
+
+// found is what a search came to.
+type found struct {
+	seq      []int32
+	greedy   []int32
+	complete bool
+}
+
+// search looks for the best plan, with less and less of an artist gap where there is none with it.
+func (in *instance) search(ctx context.Context, p *Problem) (found, error) {
+	var failed *InfeasibleError
+	for asked := in.gap; in.gap >= 1; in.gap-- {
+		f, err := in.searchSpaced(ctx, p)
+		if err == nil {
+			return f, nil
+		}
+		if in.gap == asked {
+			failed = err
+		}
+		failed = err
+	}
+	return found{}, failed
+}
+
+func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *InfeasibleError) {
+	f := found{greedy: in.greedy(1)}
+	if in.elapsed >= in.duration {
+		f.complete = true
+		f.seq = []int32{}
+		return f, nil
+	}
+	if f.greedy != nil && ctx.Err() != nil {
+		f.seq = f.greedy
+		return f, nil
+	}
+	b, complete := in.firstBeam(ctx, p.Effort, f.greedy != nil)
+	starts := make([][]int32, 0, keptPlans+1)
+	for _, best := range b.best {
+		starts = append(starts, b.sequence(best))
+	}
+	if f.greedy != nil {
+		starts = append(starts, f.greedy)
+	}
+	if len(starts) == 0 {
+		return f, in.infeasible(b.furthest, p)
+	}
+	f.seq = in.polish(ctx, starts, p)
+	f.complete = complete && ctx.Err() == nil
+	return f, nil
+}
+
+// firstBeam searches with ever wider beams until one finds a plan. Where nothing was found before, the context is not
+// looked at: the work is counted, and without a plan there is nothing to return.
+func (in *instance) firstBeam(ctx context.Context, e Effort, have bool) (*beam, bool) {
+	if !have {
+		ctx = context.WithoutCancel(ctx)
+	}
+	b := newBeam(in, e.Beam, nearby)
+	complete := b.run(ctx)
+	if len(b.best) > 0 || have {
+		return b, complete
+	}
+	for _, byLength := range []bool{false, true} {
+		if byLength && len(in.pins) == 0 {
+			break
+		}
+		furthest := b.furthest
+		b = newBeam(in, max(4*e.Beam, 64), len(in.ids))
+		b.byLength = byLength
+		b.run(ctx)
+		b.furthest = max(b.furthest, furthest)
+		if len(b.best) > 0 {
+			break
+		}
+	}
+	return b, true
+}
+
+// polish improves the plans by local search and returns the best by the published cost.
+func (in *instance) polish(ctx context.Context, starts [][]int32, p *Problem) []int32 {
+	random := rand.New(rand.NewPCG(p.Seed, 2))
+	best, least := starts[0], in.exactCost(starts[0])
+	l := newLocal(in, 0)
+	for i, seq := range starts {
+		if cost := in.exactCost(seq); cost < least {
+			best, least = seq, cost
+		}
+		if !l.start(seq) {
+			continue
+		}
+		l.moves = p.Effort.Moves / (4 * len(starts))
+		if i == 0 {
+			l.moves = p.Effort.Moves * 3 / 4
+		}
+		l.search(ctx, random)
+		if cost := in.exactCost(l.seq); cost < least {
+			best, least = append([]int32(nil), l.seq...), cost
+		}
+	}
+	return best
+}
+
+// infeasible says what was missing where the search came furthest.
+func (in *instance) infeasible(furthest float64, p *Problem) *InfeasibleError {
+	e := &InfeasibleError{Stage: -1, Pin: -1}
+	end := in.duration
+	if in.guided {
+		e.Stage = in.stageAt(furthest)
+		e.StageName = p.Stages[e.Stage].Name
+		end = in.stageEnds[e.Stage]
+	}
+	e.MissingSeconds = math.Ceil(max(end-furthest, 0))
+	return e
+}
