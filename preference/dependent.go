@@ -1,0 +1,29 @@
+package preference
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Kind, Any and DeleteAll make the Service a profile.Dependent.
+func (s *Service) Kind() string { return "preferences" }
+
+// Any reports whether the listener has set preferences. What was learned keeps no profile from being deleted; it goes with it.
+func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
+	l, _, err := s.read(ctx, profileID)
+	return len(l) > 0, err
+}
+
+// DeleteAll deletes set and learned preferences. It can be called again after a failure, and where there is nothing.
+func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
+	defer s.watch(ctx, "preference.delete-all")(&err)
+	err = s.store.Apply(ctx, store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None))
+	if err != nil {
+		return fmt.Errorf("preference: delete all: %w", err)
+	}
+	return nil
+}

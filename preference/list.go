@@ -1,0 +1,128 @@
+package preference
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// list is a profile's preferences in their order: the place in it is the index. It is stored as one document, so
+// that a change of order is one conditional write and reading all is one read.
+type list []entry
+
+// entry is a preference as stored.
+type entry struct {
+	ID        uuid.UUID `json:"id"`
+	Type      Type      `json:"type"`
+	Value     string    `json:"value"`
+	Weight    float64   `json:"weight"`
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+func (e entry) preference(index int) Preference {
+	return Preference{ID: e.ID, Type: e.Type, Value: e.Value, Weight: e.Weight, Index: index, CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt}
+}
+
+func (l list) preferences() []Preference {
+	all := make([]Preference, len(l))
+	for i, e := range l {
+		all[i] = e.preference(i)
+	}
+	return all
+}
+
+// index returns the place of a preference, or −1.
+func (l list) index(id uuid.UUID) int {
+	return slices.IndexFunc(l, func(e entry) bool { return e.ID == id })
+}
+
+// find returns the place of what says the same as e, or −1.
+func (l list) find(e entry) int {
+	c := canonical(e.Type, e.Value)
+	return slices.IndexFunc(l, func(o entry) bool { return o.Type == e.Type && canonical(o.Type, o.Value) == c })
+}
+
+type listDocument struct {
+	Preferences list `json:"preferences"`
+}
+
+func listKey(profileID uuid.UUID) store.Key {
+	return store.Key{Table: store.Users, Partition: profileID, Sort: "preferences"}
+}
+
+// read returns a profile's list as it stands, and the zero version where there never was one. It reads strongly: who has just set
+// or forbidden something must find it, and one document costs little.
+func (s *Service) read(ctx context.Context, profileID uuid.UUID) (list, store.Version, error) {
+	item, err := s.store.Get(ctx, listKey(profileID), store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, store.Version{}, nil
+	}
+	if err != nil {
+		return nil, store.Version{}, fmt.Errorf("preference: read the list: %w", err)
+	}
+	var d listDocument
+	if err := item.Decode(&d); err != nil {
+		return nil, store.Version{}, fmt.Errorf("preference: read the list: %w", err)
+	}
+	return d.Preferences, item.Version, nil
+}
+
+// creates says that a change makes something new, which only a profile may have whose gate is open.
+const creates = 1
+
+// change replaces a profile's list by what f makes of it, as one conditional write, and returns the new version. f may be called
+// several times, may change the list it is given, and returns nil where there is nothing to write.
+func (s *Service) change(ctx context.Context, profileID uuid.UUID, kind int, f func(l list, v store.Version) (list, error)) (store.Version, error) {
+	item, err := s.update(ctx, listKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
+		var d listDocument
+		if found {
+			if err := old.Decode(&d); err != nil {
+				return nil, fmt.Errorf("preference: read the list: %w", err)
+			}
+		}
+		l, err := f(d.Preferences, old.Version)
+		if err != nil || l == nil {
+			return nil, err
+		}
+		body, err := store.Encode(listDocument{Preferences: l})
+		if err != nil {
+			return nil, err
+		}
+		writes := []store.Write{store.Put(store.Item{Key: old.Key, Body: body}, store.None)}
+		if kind == creates {
+			writes = append(writes, profile.Gate(profileID))
+		}
+		return writes, nil
+	})
+	if store.Has(err, profile.GateKey(profileID)) {
+		return store.Version{}, errNoProfile
+	}
+	return item.Version, err
+}
+
+// update is [store.Update] of one of a profile's documents, which goes on for as long as ctx allows: a writer among many gets its turn, or is told by its
+// deadline. Writers in this process queue up rather than work against each other.
+func (s *Service) update(ctx context.Context, key store.Key, change func(old store.Item, found bool) ([]store.Write, error)) (store.Item, error) {
+	release, err := s.lists.acquire(ctx, key.Partition)
+	if err != nil {
+		return store.Item{}, err
+	}
+	defer release()
+	for {
+		item, err := store.Update(ctx, s.store, key, change)
+		if !store.Has(err, key) {
+			return item, err
+		}
+		if ctx.Err() != nil {
+			return store.Item{}, ctx.Err()
+		}
+	}
+}

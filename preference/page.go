@@ -1,0 +1,96 @@
+package preference
+
+import (
+	"context"
+	"encoding/base64"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// MaxPage is how many preferences a page holds at most.
+const MaxPage = 100
+
+// List returns preferences by index. limit is 1–100; token continues a listing. Where the list changes between
+// pages, no preference is listed twice, and none is missed that was there all the time. v is the list's version, zero for
+// a list in which nothing ever was.
+func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) (page []Preference, next string, v store.Version, err error) {
+	var f fault.Fields
+	checkPage(&f, limit)
+	seen, ok := parseToken(token)
+	if !ok {
+		f.Add("pageToken", "Page token is not valid")
+	}
+	if err := f.Err(); err != nil {
+		return nil, "", store.Version{}, err
+	}
+	l, v, err := s.read(ctx, profileID)
+	if err != nil {
+		return nil, "", store.Version{}, err
+	}
+	if v == (store.Version{}) {
+		open, err := profile.Open(ctx, s.store, profileID)
+		if err != nil {
+			return nil, "", store.Version{}, err
+		}
+		if !open {
+			return nil, "", store.Version{}, errNoProfile
+		}
+	}
+	page = []Preference{}
+	var listed []mark
+	more := false
+	for i, e := range l {
+		m := markOf(e.ID)
+		_, before := seen[m]
+		switch {
+		case before:
+			listed = append(listed, m)
+		case len(page) < limit:
+			page = append(page, e.preference(i))
+			listed = append(listed, m)
+		default:
+			more = true
+		}
+	}
+	if more {
+		next = formatToken(listed)
+	}
+	return page, next, v, nil
+}
+
+// A page token names the preferences that were listed already and are still there, since neither an index nor a
+// neighbor means anything once the list was put into another order. Six bytes of each random id tell 100 apart.
+type mark [6]byte
+
+func markOf(id uuid.UUID) mark { return mark(id[len(id)-len(mark{}):]) }
+
+const tokenKind = 1 // the first byte of a token, for other kinds to come
+
+func formatToken(listed []mark) string {
+	b := []byte{tokenKind}
+	for _, m := range listed {
+		b = append(b, m[:]...)
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// parseToken reads what formatToken wrote; "" is the token of the first page.
+func parseToken(token string) (map[mark]struct{}, bool) {
+	if token == "" {
+		return nil, true
+	}
+	const size = len(mark{})
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(b) < 1+size || b[0] != tokenKind || len(b) > 1+size*MaxPreferences || (len(b)-1)%size != 0 {
+		return nil, false
+	}
+	seen := make(map[mark]struct{}, len(b)/size)
+	for b = b[1:]; len(b) > 0; b = b[size:] {
+		seen[mark(b)] = struct{}{}
+	}
+	return seen, true
+}

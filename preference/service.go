@@ -1,0 +1,211 @@
+package preference
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Service is safe for concurrent use.
+type Service struct {
+	store   store.Store
+	now     func() time.Time
+	weights map[Type]float64
+	observe observe.Observer
+	lists   stripes
+}
+
+// Options tune a Service; the zero value is a good one.
+type Options struct {
+	Now func() time.Time // nil: time.Now
+	// Weights weighs the types against each other in a taste; a type that is absent weighs 1. Each is 0–10.
+	Weights  map[Type]float64
+	Observer observe.Observer // nil: none
+}
+
+const maxTypeWeight = 10
+
+var _ profile.Dependent = (*Service)(nil)
+
+// NewService returns a Service over s, which is required. Options with mistakes are refused with all of them named.
+// The Service does not register itself as a [profile.Dependent]; whoever wires the services does.
+func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+	if s == nil {
+		return nil, errors.New("preference: NewService needs a store")
+	}
+	if err := checkWeights(o.Weights); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Service{store: s, now: o.Now, weights: maps.Clone(o.Weights), observe: observe.Or(o.Observer), lists: newStripes()}, nil
+}
+
+var (
+	errNoPreference = fault.New(fault.NotFound, "Preference with the specified ID does not exist")
+	errNoProfile    = fault.New(fault.NotFound, "Profile with the specified ID does not exist")
+	errFull         = fault.New(fault.Conflict, "A profile holds at most %d preferences", MaxPreferences)
+	errDuplicate    = fault.New(fault.Conflict, "A preference of the same type and value already exists")
+	errStale        = fault.New(fault.Stale, "The preferences have changed in the meantime")
+)
+
+// Create adds a preference at its index. It is a not-found error where the profile does not exist, and a
+// conflict where the list is full or holds the same type and value already.
+func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (p Preference, err error) {
+	defer s.watch(ctx, "preference.create")(&err)
+	var static fault.Fields
+	checkType(&static, a.Type)
+	checkValue(&static, a.Type, a.Value)
+	checkWeight(&static, a.Weight)
+	now := s.stamp()
+	fresh := entry{ID: uuid.New(), Type: a.Type, Value: a.Value, Weight: 1, CreatedAt: now, UpdatedAt: now}
+	if a.Weight != nil {
+		fresh.Weight = *a.Weight
+	}
+	at := 0
+	_, err = s.change(ctx, profileID, creates, func(l list, _ store.Version) (list, error) {
+		fields := maps.Clone(static)
+		checkIndex(&fields, a.Index, min(len(l), MaxPreferences-1)) // in a full list, every place of it is a fine one
+		switch {
+		case fields.Err() != nil:
+			return nil, fields.Err()
+		case l.find(fresh) >= 0:
+			return nil, errDuplicate
+		case len(l) >= MaxPreferences:
+			return nil, errFull
+		}
+		at = len(l)
+		if a.Index != nil {
+			at = *a.Index
+		}
+		return slices.Insert(l, at, fresh), nil
+	})
+	if err != nil {
+		return Preference{}, err
+	}
+	return fresh.preference(at), nil
+}
+
+// Get returns one preference and the version of the list it is in.
+func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference, store.Version, error) {
+	l, v, err := s.read(ctx, profileID)
+	if err != nil {
+		return Preference{}, store.Version{}, err
+	}
+	i := l.index(id)
+	if i < 0 {
+		return Preference{}, store.Version{}, errNoPreference
+	}
+	return l[i].preference(i), v, nil
+}
+
+// Update changes a preference, and moves it where Index is given. ifMatch, where not zero, must be the list's version.
+// Changes that change nothing are not written, and leave the version as it is.
+func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (p Preference, v store.Version, err error) {
+	defer s.watch(ctx, "preference.update")(&err)
+	now := s.stamp()
+	v, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
+		i := l.index(id)
+		if err := c.check(l, i); err != nil {
+			return nil, err
+		}
+		if i < 0 {
+			return nil, errNoPreference
+		}
+		if err := match(ifMatch, current); err != nil {
+			return nil, err
+		}
+		changed, at := c.apply(l[i], i)
+		if j := l.find(changed); j >= 0 && j != i {
+			return nil, errDuplicate
+		}
+		p = l[i].preference(i)
+		if changed == l[i] && at == i {
+			return nil, nil
+		}
+		changed.UpdatedAt = now
+		p = changed.preference(at)
+		return slices.Insert(slices.Delete(l, i, i+1), at, changed), nil
+	})
+	if err != nil {
+		return Preference{}, store.Version{}, err
+	}
+	return p, v, nil
+}
+
+// check says what is wrong with changes to l[i]; with i < 0, as much as can be said without knowing what they change.
+func (c Changes) check(l list, i int) error {
+	var f fault.Fields
+	t, last := Type(""), MaxPreferences-1
+	if i >= 0 {
+		t, last = l[i].Type, len(l)-1
+	}
+	if c.Type != nil {
+		if checkType(&f, *c.Type); i >= 0 && *c.Type != t {
+			f.Add("type", typeImmutable)
+		}
+	}
+	if c.Value != nil {
+		checkValue(&f, t, *c.Value)
+	}
+	checkWeight(&f, c.Weight)
+	checkIndex(&f, c.Index, last)
+	return f.Err()
+}
+
+func (c Changes) apply(e entry, i int) (entry, int) {
+	if c.Value != nil {
+		e.Value = *c.Value
+	}
+	if c.Weight != nil {
+		e.Weight = *c.Weight
+	}
+	if c.Index != nil {
+		i = *c.Index
+	}
+	return e, i
+}
+
+// Delete removes a preference; those behind it move up. ifMatch, where not zero, must be the list's version.
+func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
+	defer s.watch(ctx, "preference.delete")(&err)
+	_, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
+		i := l.index(id)
+		if i < 0 {
+			return nil, errNoPreference
+		}
+		if err := match(ifMatch, current); err != nil {
+			return nil, err
+		}
+		return slices.Delete(l, i, i+1), nil
+	})
+	return err
+}
+
+func match(want, current store.Version) error {
+	if want != (store.Version{}) && want != current {
+		return errStale
+	}
+	return nil
+}
+
+// stamp is the present time as it is stored: in UTC, to the millisecond.
+func (s *Service) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// watch starts an event, which the function that it returns ends.
+func (s *Service) watch(ctx context.Context, operation string, values ...observe.Value) func(*error) {
+	start := time.Now()
+	return func(err *error) {
+		s.observe.Observe(ctx, observe.Event{Operation: operation, Status: observe.Status(*err), Duration: time.Since(start), Values: values})
+	}
+}
