@@ -1,16 +1,22 @@
 // Package ml is where RhythmIQ learns: it owns the log of interactions and what is
 // computed from many listeners together. In this version that is popularity; models of
-// taste plug in behind the same service.
+// taste plug in behind the same service. It knows music by its ids only: what a track
+// is, and whether it may train anything, its callers say (see [Item] and [Options]).
+//
+//	fresh, err := learning.Log(ctx, profileID, []ml.Interaction{{
+//		EventID: eventID, TrackID: "t1", Action: ml.Like, At: time.Now(),
+//	}})
 package ml
 
 import (
 	"context"
-	"errors"
-	"iter"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
@@ -27,66 +33,74 @@ type Item struct {
 
 // Service is safe for concurrent use.
 type Service struct {
-	now func() time.Time
+	store        store.Store
+	now          func() time.Time
+	observer     observe.Observer
+	minListeners int
+	trainable    func(ctx context.Context, trackIDs []string) (map[string]bool, error)
+
+	popular atomic.Pointer[Popularity] // nil until it was first read or counted
+	loading sync.Mutex                 // held by the one call that reads popularity
+	retryAt time.Time                  // not before then; guarded by loading
 }
 
 // Options tune a Service; the zero value is a good one.
 type Options struct {
 	Now      func() time.Time // nil: time.Now
 	Observer observe.Observer
+	// MinListeners is how many listeners a track must have been heard by to count in Popularity, 1–20; 0 means 3. It keeps
+	// what one listener alone plays from being shown to others.
+	MinListeners int
+	// Trainable returns those of the tracks that may be learned from (at most 500 are asked for at once). nil: all may.
+	Trainable func(ctx context.Context, trackIDs []string) (map[string]bool, error)
 }
 
-// NewService returns a Service over s.
-func NewService(s store.Store, profiles *profile.Service, o Options) (*Service, error) {
-	return nil, errors.ErrUnsupported
-}
+const (
+	defaultMinListeners = 3
+	mostMinListeners    = 20 // well under the 64 that a listeners set can tell apart
+)
 
-// Retention is how long an interaction is kept.
-const Retention = 90 * 24 * time.Hour
-
-// MaxBatch is how many interactions one Log takes.
-const MaxBatch = 500
-
-// Log keeps interactions (at most MaxBatch, checked) and returns those that were not in the log before. It is idempotent by
-// event id; an id that stands for another event already is a conflict that names each, and nothing is kept.
-func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interaction) (fresh []Interaction, err error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Interactions returns a listener's interactions in order of time, from ≤ At < to; zero times for no bound; newest first where descending.
-func (s *Service) Interactions(ctx context.Context, profileID uuid.UUID, from, to time.Time, descending bool) iter.Seq2[Interaction, error] {
-	return func(yield func(Interaction, error) bool) { yield(Interaction{}, errors.ErrUnsupported) }
-}
-
-// Popularity is how often tracks were liked and played by all listeners, decayed: an immutable value.
-type Popularity struct{}
-
-// Score returns 0 (never played) … 1 (the most popular).
-func (p Popularity) Score(trackID string) float64 { return 0 }
-
-// Top returns the ids of the most popular tracks, best first.
-func (p Popularity) Top(n int) []string { return nil }
-
-// Popularity returns the popularity in force; it never computes, so it answers at once.
-func (s *Service) Popularity(ctx context.Context) (Popularity, error) {
-	return Popularity{}, errors.ErrUnsupported
-}
-
-// Refresh counts popularity anew from the log where the one in force is older than an hour.
-func (s *Service) Refresh(ctx context.Context) error { return errors.ErrUnsupported }
-
-// AverageSkipSeconds is the listener's average time to skip, in seconds, and from how many skips; internal, not served.
-func (s *Service) AverageSkipSeconds(ctx context.Context, profileID uuid.UUID) (seconds float64, n int, err error) {
-	return 0, 0, errors.ErrUnsupported
+// NewService returns a Service over s. It asks nothing of profiles but their gate, which it finds in s.
+func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+	var f fault.Fields
+	if s == nil {
+		f.Add("Store", "Store is required")
+	}
+	if o.MinListeners < 0 || o.MinListeners > mostMinListeners {
+		f.Add("MinListeners", "MinListeners must be between 1 and %d, or 0 for the default", mostMinListeners)
+	}
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MinListeners == 0 {
+		o.MinListeners = defaultMinListeners
+	}
+	return &Service{
+		store: s, now: o.Now, observer: observe.Or(o.Observer), minListeners: o.MinListeners, trainable: o.Trainable,
+	}, nil
 }
 
 // Kind, Any and DeleteAll make the Service a profile.Dependent.
 func (s *Service) Kind() string { return "interactions" }
 
 // Any returns false: interactions do not keep a profile from being deleted; they go with it.
-func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) { return false, nil }
+func (s *Service) Any(ctx context.Context, _ uuid.UUID) (bool, error) { return false, ctx.Err() }
 
 // DeleteAll deletes the listener's interactions.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
-	return errors.ErrUnsupported
+	begun := s.now()
+	n, err := store.Wipe(ctx, s.store, store.Interactions, profileID, eventPrefix)
+	s.observe(ctx, "ml.delete", begun, err, observe.Value{Name: "events", Number: float64(n)})
+	return err
 }
+
+func (s *Service) observe(ctx context.Context, operation string, begun time.Time, err error, values ...observe.Value) {
+	s.observer.Observe(ctx, observe.Event{
+		Operation: operation, Status: observe.Status(err), Duration: s.now().Sub(begun), Values: values,
+	})
+}
+
+var _ profile.Dependent = (*Service)(nil)

@@ -1,0 +1,248 @@
+package ml
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Retention is how long an interaction is kept.
+const Retention = 90 * day
+
+// MaxBatch is how many interactions one Log takes.
+const MaxBatch = 500
+
+const (
+	// reuseWindow is how far before and after an event the log is searched for its id.
+	reuseWindow = time.Hour
+	// takeBackTimeout bounds what is done after the caller's context has ended.
+	takeBackTimeout = 10 * time.Second
+)
+
+// Log keeps interactions (at most MaxBatch, checked) and returns those that were not in the log before, in the order given.
+// A profile that does not exist, or goes while Log runs, is not found.
+//
+// It is idempotent by event id: an event that is in the batch or in the log already is not kept twice. An id that stands for
+// another event already is a conflict that names each, and nothing is kept. The log is ordered by time and not by id, so an
+// id that comes again with a different time is recognized where the two times are up to an hour apart, or both in the
+// batch; further apart the two are two events. So are, for what is returned, two Logs of the same event at the same moment: both
+// report it as new, and the log has it once.
+//
+// After any error but invalid, conflict and not found some may have been kept, and repeating the same events completes them.
+// The repetition returns the missing ones only, so whoever must act on each event acts on all they gave.
+func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interaction) (fresh []Interaction, err error) {
+	begun := s.now()
+	defer func() {
+		s.observe(ctx, "ml.log", begun, err,
+			observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "fresh", Number: float64(len(fresh))})
+	}()
+	if err := s.Check(events); err != nil {
+		return nil, err
+	}
+	if err := s.exists(ctx, profileID); err != nil {
+		return nil, err
+	}
+	known, err := s.around(ctx, profileID, events)
+	if err != nil {
+		return nil, err
+	}
+	if fresh, err = notIn(known, events); err != nil || len(fresh) == 0 {
+		return nil, err
+	}
+	if err := s.keep(ctx, profileID, fresh); err != nil {
+		return nil, err
+	}
+	return fresh, nil
+}
+
+// exists returns a not-found error unless the profile's gate is open.
+func (s *Service) exists(ctx context.Context, profileID uuid.UUID) error {
+	open, err := profile.Open(ctx, s.store, profileID)
+	if err == nil && !open {
+		return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
+	}
+	return err
+}
+
+// around returns what the log holds under the events' ids near their times. The stretches of time that are read are joined
+// where they overlap, so that a batch from one sitting is one listing and one from a quarter is not a listing of all of it.
+func (s *Service) around(ctx context.Context, profileID uuid.UUID, events []Interaction) (map[uuid.UUID]Interaction, error) {
+	given := make(map[uuid.UUID]*Interaction, len(events))
+	times := make([]time.Time, len(events))
+	for i := range events {
+		given[events[i].EventID], times[i] = &events[i], events[i].At
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	known := map[uuid.UUID]Interaction{}
+	for len(times) > 0 {
+		n := 1
+		for n < len(times) && times[n].Sub(times[n-1]) <= 2*reuseWindow {
+			n++
+		}
+		for l, err := range s.rows(ctx, profileID, times[0].Add(-reuseWindow), times[n-1].Add(reuseWindow+1), false) {
+			if err != nil {
+				return nil, err
+			}
+			if g := given[l.EventID]; g != nil {
+				// An id that a race put there twice is known by the row that is the event given.
+				if old, dup := known[l.EventID]; !dup || !old.same(g) {
+					known[l.EventID] = l
+				}
+			}
+		}
+		times = times[n:]
+	}
+	return known, nil
+}
+
+// notIn returns those events that are not known, each once, or a conflict that names those whose id stands for another.
+func notIn(known map[uuid.UUID]Interaction, events []Interaction) ([]Interaction, error) {
+	var (
+		fresh  []Interaction
+		taken  fault.Fields
+		before = make(map[uuid.UUID]*Interaction, len(events))
+	)
+	for i := range events {
+		e := &events[i]
+		k, isKnown := known[e.EventID]
+		b := before[e.EventID]
+		switch {
+		case isKnown && !k.same(e), b != nil && !b.same(e):
+			taken.Add(fmt.Sprintf("events[%d].eventId", i), "Event ID already stands for another event")
+		case !isKnown && b == nil:
+			fresh = append(fresh, *e)
+		}
+		before[e.EventID] = e
+	}
+	if len(taken) > 0 {
+		return nil, &fault.Error{Kind: fault.Conflict, Message: "An event ID already stands for another event", Fields: taken}
+	}
+	return fresh, nil
+}
+
+// keep writes events, and takes them back if the profile is gone by then: a row that is written after the profile's rows
+// were wiped would stay until it expires.
+func (s *Service) keep(ctx context.Context, profileID uuid.UUID, events []Interaction) error {
+	writes := make([]store.Write, len(events))
+	for i, e := range events {
+		item, err := Logged{ProfileID: profileID, Interaction: e}.row()
+		if err != nil {
+			return err
+		}
+		writes[i] = store.Put(item, store.None)
+	}
+	wrote := store.Bulk(ctx, s.store, writes...)
+	// The caller may have left, and some rows may be there even so.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
+	defer cancel()
+	gone := s.exists(ctx, profileID)
+	if fault.KindOf(gone) != fault.NotFound {
+		if wrote != nil {
+			return wrote
+		}
+		return gone
+	}
+	for i := range writes {
+		writes[i] = store.Delete(writes[i].Key, store.None)
+	}
+	if err := store.Bulk(ctx, s.store, writes...); err != nil {
+		return err
+	}
+	return gone
+}
+
+// Interactions returns a listener's interactions in order of time, from ≤ At < to; zero times for no bound; newest first where
+// descending. It sees all that was logged before.
+func (s *Service) Interactions(ctx context.Context, profileID uuid.UUID, from, to time.Time, descending bool) iter.Seq2[Interaction, error] {
+	return s.rows(ctx, profileID, from, to, descending)
+}
+
+func (s *Service) rows(ctx context.Context, profileID uuid.UUID, from, to time.Time, descending bool) iter.Seq2[Interaction, error] {
+	q := store.Query{
+		Table: store.Interactions, Partition: profileID, Prefix: eventPrefix,
+		Descending: descending, Limit: store.MaxPage, Read: store.Strong,
+	}
+	if !from.IsZero() {
+		q.From = eventPrefix + timeKey(from)
+	}
+	if !to.IsZero() {
+		q.To = eventPrefix + timeKey(to)
+	}
+	return func(yield func(Interaction, error) bool) {
+		for l, err := range s.read(ctx, q) {
+			if !yield(l.Interaction, err) {
+				return
+			}
+		}
+	}
+}
+
+// OfDay returns the interactions of all listeners on the UTC day of t, as they stand in the index, which may be a
+// moment behind. Those of one listener are in order of time. It is for counting and training, which must first ask whether the
+// tracks may be learned from (see [Item]).
+func (s *Service) OfDay(ctx context.Context, t time.Time) iter.Seq2[Logged, error] {
+	return func(yield func(Logged, error) bool) {
+		for shard := range dayShards {
+			for l, err := range s.shardOfDay(ctx, t, shard) {
+				if !yield(l, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s *Service) shardOfDay(ctx context.Context, t time.Time, shard int) iter.Seq2[Logged, error] {
+	return s.read(ctx, store.Query{
+		Table: store.Interactions, Partition: dayPartition(t, shard), ByIndex: true, Limit: store.MaxPage,
+	})
+}
+
+// read lists and decodes. The first error ends it.
+func (s *Service) read(ctx context.Context, q store.Query) iter.Seq2[Logged, error] {
+	return func(yield func(Logged, error) bool) {
+		for item, err := range store.All(ctx, s.store, q) {
+			var l Logged
+			if err == nil {
+				l, err = readRow(item)
+			}
+			if !yield(l, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// skipWindow is how many of a listener's newest interactions the average time to skip is taken from.
+const skipWindow = 500
+
+// AverageSkipSeconds is the listener's average time to skip, in seconds, and from how many skips: those whose position is
+// known among the newest 500 interactions. Internal, not served.
+func (s *Service) AverageSkipSeconds(ctx context.Context, profileID uuid.UUID) (seconds float64, n int, err error) {
+	seen, sum := 0, 0.0
+	for i, err := range s.Interactions(ctx, profileID, time.Time{}, time.Time{}, true) {
+		if err != nil {
+			return 0, 0, err
+		}
+		if i.Action == Skip && i.PositionSeconds != nil {
+			sum += *i.PositionSeconds
+			n++
+		}
+		if seen++; seen == skipWindow {
+			break
+		}
+	}
+	if n == 0 {
+		return 0, 0, nil
+	}
+	return sum / float64(n), n, nil
+}
