@@ -1,0 +1,209 @@
+package catalog
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rhythmiq/rhythmiq/tunevector"
+)
+
+// builder fills a Catalog row by row.
+type builder struct {
+	c        *Catalog
+	known    []uint8 // which features of each track are given
+	prefixes map[string]uint32
+	merged   int
+}
+
+func newBuilder() *builder {
+	return &builder{
+		c:        &Catalog{artists: newLists(), genres: newLists(), instruments: newLists()},
+		prefixes: map[string]uint32{},
+	}
+}
+
+// add takes a row that was checked. Where a row before it had the same id, both are one track: the genres and
+// instruments of both, explicit if one says so, and else what the first row that knows it says.
+func (b *builder) add(r *row) error {
+	c := b.c
+	n, ok := c.table.find(r.id, c.idOf)
+	if !ok {
+		n = uint32(len(c.id)) //nolint:gosec // memory ends first
+		id, err := c.ids.add(r.id)
+		if err != nil {
+			return err
+		}
+		c.id = append(c.id, id)
+		c.table.add(n, c.idOf)
+		c.title, c.uri = append(c.title, 0), append(c.uri, 0)
+		c.artist, c.genre, c.instrument = append(c.artist, 0), append(c.genre, 0), append(c.instrument, 0)
+		c.millis = append(c.millis, millis(r.seconds))
+		c.features = append(c.features, packed{})
+		c.popularity = append(c.popularity, 0)
+		c.confidence = append(c.confidence, percent(r.confidence))
+		c.flags = append(c.flags, kindFlag(r.kind))
+		b.known = append(b.known, 0)
+	} else {
+		b.merged++
+	}
+	return b.fill(n, r)
+}
+
+// fill gives track n what it lacks and r has.
+func (b *builder) fill(n uint32, r *row) error {
+	c := b.c
+	var err error
+	if c.title[n] == 0 {
+		if c.title[n], err = c.titles.add(clean(r.title)); err != nil {
+			return err
+		}
+	}
+	if c.uri[n] == 0 && r.uri != "" {
+		if err := b.setURI(n, r); err != nil {
+			return err
+		}
+	}
+	if c.artist[n] == 0 {
+		c.artist[n] = c.artists.add(r.artists)
+	}
+	c.genre[n] = c.genres.union(c.genre[n], c.genres.add(r.genres))
+	c.instrument[n] = c.instruments.union(c.instrument[n], c.instruments.add(r.instruments))
+	if r.explicit {
+		c.flags[n] |= flagExplicit
+	}
+	if r.provenance == tunevector.FromSpotify {
+		c.flags[n] |= flagSpotify // a track that is in part theirs is theirs
+	}
+	for d := range dimensions {
+		if bit := uint8(1) << d; r.known&bit != 0 && b.known[n]&bit == 0 {
+			c.features[n][d] = pack(d, r.features[d])
+			b.known[n] |= bit
+			c.confidence[n] = min(c.confidence[n], percent(r.confidence))
+		}
+	}
+	c.popularity[n] = max(c.popularity[n], uint16(math.Round(r.popularity*unit)))
+	return nil
+}
+
+// setURI keeps a URI that ends with the track's id, as most do, as its beginning, once for all tracks.
+func (b *builder) setURI(n uint32, r *row) error {
+	c := b.c
+	prefix, ok := strings.CutSuffix(r.uri, c.idOf(n))
+	if !ok || prefix == "" {
+		ref, err := c.uris.add(clean(r.uri))
+		c.uri[n] = ref
+		return err
+	}
+	ref, known := b.prefixes[prefix]
+	if !known {
+		var err error
+		if ref, err = c.uris.add(clean(prefix)); err != nil {
+			return err
+		}
+		b.prefixes[strings.Clone(prefix)] = ref
+	}
+	c.uri[n] = ref
+	c.flags[n] |= flagURIPrefix
+	return nil
+}
+
+func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// finish makes the catalogue ready for use.
+func (b *builder) finish() *Catalog {
+	c := b.c
+	b.fillFeatures()
+	b.findVersions()
+	c.ids.finish()
+	c.titles.finish()
+	c.uris.finish()
+	c.artists.finish()
+	c.genres.finish()
+	c.instruments.finish()
+	c.id, c.title, c.uri = exact(c.id), exact(c.title), exact(c.uri)
+	c.artist, c.genre, c.instrument = exact(c.artist), exact(c.genre), exact(c.instrument)
+	c.millis, c.features, c.popularity = exact(c.millis), exact(c.features), exact(c.popularity)
+	c.confidence, c.flags = exact(c.confidence), exact(c.flags)
+	c.indexGenres()
+	c.indexArtists()
+	return c
+}
+
+// fillFeatures gives every track the features it lacks, from its tags, its genres and its kind (see priors.go).
+func (b *builder) fillFeatures() {
+	c := b.c
+	cache := map[priorKey]prior{}
+	for n, known := range b.known {
+		if known == 1<<dimensions-1 {
+			continue
+		}
+		key := priorKey{c.genre[n], c.flags[n] & kindMask}
+		p, ok := cache[key]
+		if !ok {
+			p = priorOf(c.genres.strings(key.genres), key.kind.kind())
+			cache[key] = p
+		}
+		confidence := 0.0
+		for d := range dimensions {
+			if known&(1<<d) != 0 {
+				confidence += float64(c.confidence[n]) / 100
+				continue
+			}
+			c.features[n][d] = pack(d, p.features[d])
+			confidence += p.confidence
+		}
+		c.confidence[n] = percent(confidence / dimensions)
+	}
+}
+
+type priorKey struct {
+	genres uint32
+	kind   flag
+}
+
+// findVersions marks tracks that are another one's song: the same title and artists, without regard to case, of the same
+// kind and as explicit. Catalogues have one recording under many ids (the single, the album, each compilation), and a
+// listener would hear the same song again. The most popular one stands for all, with the genres of all.
+func (b *builder) findVersions() {
+	c := b.c
+	type song struct {
+		artists, title string
+		flags          flag
+	}
+	first := make(map[song]uint32, len(c.id))
+	folded := make([]string, c.artists.len()) // of each list of artists
+	for list := range folded {
+		folded[list] = strings.ToLower(strings.Join(c.artists.strings(uint32(list)), "\x00")) //nolint:gosec // a list's number
+	}
+	for i := range c.id {
+		n := uint32(i) //nolint:gosec // a track's number
+		if c.title[n] == 0 || c.artist[n] == 0 {
+			continue
+		}
+		key := song{folded[c.artist[n]], strings.ToLower(c.titles.get(c.title[n])), c.flags[n] & (kindMask | flagExplicit)}
+		main, ok := first[key]
+		if !ok {
+			first[key] = n
+			continue
+		}
+		if c.popularity[n] > c.popularity[main] {
+			first[key] = n
+			main, n = n, main
+		}
+		c.versions = append(c.versions, version{of: main, track: n})
+		c.flags[n] |= flagVersion
+		c.genre[main] = c.genres.union(c.genre[main], c.genre[n])
+	}
+	// A main track that was overtaken later has become a version itself: follow to the one that stands for all.
+	main := make(map[uint32]uint32, len(c.versions))
+	for _, v := range c.versions {
+		main[v.track] = v.of
+	}
+	for i, v := range c.versions {
+		for next, ok := main[v.of]; ok; next, ok = main[next] {
+			c.versions[i].of = next
+		}
+	}
+	slices.SortFunc(c.versions, func(a, b version) int { return int(a.track) - int(b.track) })
+}

@@ -1,0 +1,134 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/rhythmiq/rhythmiq/tunevector"
+)
+
+// Where a track's features come from, dimension by dimension, and how far they are trusted:
+//
+//	what the file says            as far as the file says, else 1
+//	its tags and genres           tagConfidence: the mean of what is known about them (tags and profiles below)
+//	its kind, if not a playlist   tagConfidence: the mean of that kind's profiles
+//	nothing                       0: globalPrior, about the middle of a broad catalogue
+//
+// A track's confidence is the mean over the five dimensions. So one with measured energy, valence and tempo, of a known genre, has
+// (3·1 + 2·0.3)/5 = 0.72, and one about which nothing is known has 0, which the planner takes as "could be anything".
+const tagConfidence = 0.3
+
+var globalPrior = [dimensions]float64{energy: 0.6, valence: 0.48, tempo: 118, acousticness: 0.32, instrumentalness: 0.2}
+
+// tag is what a tag that is no genre says of music: of moods, uses and ways of playing. In percent and BPM.
+type tag struct {
+	name                                                   string
+	energy, valence, tempo, acousticness, instrumentalness float64
+}
+
+// tags are judgment, like the profiles that have no source.
+var tags = []tag{
+	{"calm", 22, 35, 90, 70, 50},
+	{"chill", 40, 42, 98, 40, 40},
+	{"edm", 82, 48, 128, 6, 40},
+	{"electronica", 62, 42, 120, 20, 65},
+	{"energetic", 85, 62, 132, 10, 15},
+	{"focus", 32, 30, 98, 55, 82},
+	{"happy", 70, 82, 120, 25, 8},
+	{"hardcore", 92, 38, 150, 3, 25},
+	{"hardstyle", 92, 36, 150, 3, 40},
+	{"instrumental", 45, 40, 112, 45, 88},
+	{"k pop", 76, 62, 122, 15, 3},
+	{"meditation", 12, 20, 76, 85, 85},
+	{"orchestral", 30, 22, 100, 85, 85},
+	{"party", 82, 70, 122, 10, 6},
+	{"rap", 67, 53, 118, 18, 4},
+	{"relax", 24, 32, 88, 68, 60},
+	{"romantic", 40, 45, 105, 55, 12},
+	{"running", 86, 60, 160, 6, 15},
+	{"sad", 34, 20, 104, 60, 15},
+	{"salsa", 76, 84, 104, 45, 6},
+	{"sleep", 9, 14, 74, 85, 88},
+	{"study", 30, 34, 92, 58, 78},
+	{"trap", 66, 42, 136, 15, 6},
+	{"trip hop", 48, 36, 94, 24, 45},
+	{"workout", 88, 58, 134, 5, 12},
+	{"yoga", 16, 25, 82, 80, 76},
+}
+
+type prior struct {
+	features   [dimensions]float64
+	confidence float64
+}
+
+// priorOf is what is expected of a track with these genres.
+func priorOf(genres []string, kind tunevector.Kind) prior {
+	var sum [dimensions]float64
+	n := 0.0
+	add := func(features [dimensions]float64) {
+		for d, v := range features {
+			sum[d] += v
+		}
+		n++
+	}
+	for _, g := range genres {
+		if features, ok := genrePrior(genreForm(g)); ok {
+			add(features)
+		}
+	}
+	if n == 0 && kind != music {
+		for _, p := range profiles {
+			if p.kind == kind {
+				add(p.means())
+			}
+		}
+	}
+	if n == 0 {
+		return prior{features: globalPrior}
+	}
+	for d := range sum {
+		sum[d] /= n
+	}
+	return prior{features: sum, confidence: tagConfidence}
+}
+
+// genrePrior looks a genre up by the known name of most words that stands in it; of two as long, by the one that stands later, as English puts what a thing is last: "folk metal" is metal.
+func genrePrior(form string) (features [dimensions]float64, ok bool) {
+	longest, last := 0, -1
+	consider := func(name string) bool {
+		known := genreForm(name)
+		at := strings.LastIndex(form, known)
+		if at < 0 && squash(form) == squash(known) {
+			at = 0
+		}
+		words, most := strings.Count(known, " "), longest
+		if at < 0 || words < most || words == most && at <= last {
+			return false
+		}
+		longest, last = words, at
+		return true
+	}
+	for i := range profiles {
+		if consider(profiles[i].genre) {
+			features, ok = profiles[i].means(), true
+		}
+	}
+	for i := range tags {
+		if consider(tags[i].name) {
+			features, ok = tags[i].means(), true
+		}
+	}
+	return features, ok
+}
+
+func (p *profile) means() [dimensions]float64 {
+	// Of those that are sung, instrumentalness is near 0.
+	instrumental := float64(p.instrumentalness.mean) / 100 * float64(100-p.sung) / 100
+	return [dimensions]float64{
+		float64(p.energy.mean) / 100, float64(p.valence.mean) / 100, float64(p.tempo.mean),
+		float64(p.acousticness.mean) / 100, instrumental,
+	}
+}
+
+func (t *tag) means() [dimensions]float64 {
+	return [dimensions]float64{t.energy / 100, t.valence / 100, t.tempo, t.acousticness / 100, t.instrumentalness / 100}
+}
