@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -325,7 +326,7 @@ func TestLogIsASet(t *testing.T) {
 			batch, want := make([]ml.Interaction, len(ids)), 0
 			for i, n := range ids {
 				// An id always stands for the same event; the times lie near each other and days apart.
-				batch[i] = event(n, fmt.Sprint(n%7), ml.Like, noon.Add(-time.Duration(n*n)*time.Hour))
+				batch[i] = event(n, strconv.Itoa(n%7), ml.Like, noon.Add(-time.Duration(n*n)*time.Hour))
 				if _, known := model[batch[i].EventID]; !known {
 					want++
 				}
@@ -365,9 +366,9 @@ func TestDeleteAll(t *testing.T) {
 	ann, bob := b.listener(t, 1), b.listener(t, 2)
 	b.log(t, ann, make500(250)...)
 	b.log(t, bob, event(1, "t", ml.Play, noon))
-	any, err := b.Any(t.Context(), ann)
+	left, err := b.Any(t.Context(), ann)
 	require.NoError(t, err)
-	require.False(t, any)
+	require.False(t, left)
 	require.Equal(t, "interactions", b.Kind())
 	require.NoError(t, b.DeleteAll(t.Context(), ann))
 	require.Empty(t, b.kept(t, ann))
@@ -394,7 +395,8 @@ func TestOfDay(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 	require.Len(t, collect(t, b.OfDay(t.Context(), midnight.Add(-time.Hour))), 40)
-	for range b.OfDay(t.Context(), noon) {
+	for _, err := range b.OfDay(t.Context(), noon) {
+		require.NoError(t, err)
 		break // a reader may stop
 	}
 	broken := errors.New("broken")

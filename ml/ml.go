@@ -83,7 +83,7 @@ func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) 
 	}, nil
 }
 
-// Kind, Any and DeleteAll make the Service a profile.Dependent.
+// Kind is "interactions": with Any and DeleteAll the Service is a profile.Dependent.
 func (s *Service) Kind() string { return "interactions" }
 
 // Any returns false: interactions do not keep a profile from being deleted; they go with it.

@@ -26,10 +26,10 @@ func popularity(t testing.TB, s *ml.Service) ml.Popularity {
 }
 
 // heard logs that each of the first n listeners did the same with a track.
-func (b *bench) heard(t testing.TB, n int, id int, track string, a ml.Action, at time.Time) {
+func (b *bench) heard(t testing.TB, n, id int, track string, a ml.Action, at time.Time) {
 	t.Helper()
 	for l := range n {
-		b.log(t, b.listener(t, byte(l)), event(id, track, a, at)) //nolint:gosec // few
+		b.log(t, b.listener(t, byte(l)), event(id, track, a, at))
 	}
 }
 

@@ -1,6 +1,7 @@
 package ml
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -46,7 +47,7 @@ func (l Logged) row() (store.Item, error) {
 	if err != nil {
 		return store.Item{}, err
 	}
-	at := timeKey(l.At) + "#" + l.EventID.String()
+	at := sortOf(l.At, l.EventID)
 	return store.Item{
 		Key:       store.Key{Table: store.Interactions, Partition: l.ProfileID, Sort: eventPrefix + at},
 		ExpiresAt: l.At.Add(Retention).UTC().Truncate(time.Second),
@@ -79,8 +80,16 @@ func readSort(sort string) (time.Time, uuid.UUID, error) {
 		return time.Time{}, uuid.Nil, err
 	}
 	id, err := uuid.Parse(event)
+	if err == nil && sortOf(at, id) != rest {
+		err = errLax
+	}
 	return at, id, err
 }
+
+// errLax is told of a key that parses, and is not how it would be written: the order of such keys is not that of time.
+var errLax = errors.New("not in its one form")
+
+func sortOf(at time.Time, id uuid.UUID) string { return timeKey(at) + "#" + id.String() }
 
 var (
 	firstTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
