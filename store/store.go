@@ -47,7 +47,8 @@ import (
 //
 // # Writes
 //
-// Apply makes all of its writes or none, as one: no reader sees some of them only.
+// Apply makes all of its writes or none, as one: once a strong Get has seen one of them, strong Gets see all of them.
+// (A List need not show one moment. On DynamoDB it may show some writes of an Apply without the others.)
 // A write whose [Condition] does not hold fails the whole Apply with a [*ConflictError] that names every
 // write whose condition failed. To make it safe to repeat an Apply whose answer was lost:
 //
@@ -139,7 +140,7 @@ type Item struct {
 // Index places an item in its table's one index.
 type Index struct {
 	Partition Partition
-	Sort      string // 1–1,024 bytes
+	Sort      string // as a sort key, without NUL; together with the item's own at most 1,000 bytes ([MaxIndexSorts])
 }
 
 // Read says how fresh a read must be.
