@@ -1,6 +1,11 @@
 // Package profile keeps who a listener is: the profile itself, how they prove it
 // (passwords, sessions, API keys, external identities), and the gate through which
-// everything that belongs to them is created and deleted. It knows nothing of music.
+// everything that belongs to them is created and deleted. It knows nothing of music, and
+// nothing of HTTP.
+//
+//	s, err := profile.NewService(memstore.New(nil), profile.Options{})
+//	p, err := s.Create(ctx, profile.Registration{Username: "alice", …})
+//	session, err := s.Login(ctx, profile.Credentials{Username: "alice", Password: "…"})
 package profile
 
 import (
@@ -47,7 +52,10 @@ type Changes struct {
 }
 
 // Identity is a subject of an external issuer (OpenID Connect).
-type Identity struct{ Issuer, Subject string }
+type Identity struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
 
 // Credentials are what a listener logs in with: a username or an e-mail, and the password.
 type Credentials struct {
@@ -60,7 +68,8 @@ type Session struct {
 	ID        uuid.UUID
 	ProfileID uuid.UUID
 	Token     string
-	ExpiresAt time.Time
+	CreatedAt time.Time // whole seconds
+	ExpiresAt time.Time // whole seconds
 }
 
 // APIKey is a key of a profile's, without the secret.

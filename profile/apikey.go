@@ -1,0 +1,183 @@
+package profile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// apiKeys lists a profile's keys. One item for all of them makes the bound exact, and the order that of creation;
+// beside it there is an item for each key, so that checking one is one read whatever their number.
+type apiKeys struct {
+	Keys []savedAPIKey `json:"keys"`
+	Next uint64        `json:"next"` // place of the next key; never given twice
+}
+
+type savedAPIKey struct {
+	ID        uuid.UUID `json:"id"`
+	Place     uint64    `json:"place"`
+	Hash      string    `json:"hash"`
+	CreatedAt time.Time `json:"createdAt"`
+}
+
+// MaxAPIKeys is how many API keys a profile can have.
+const MaxAPIKeys = 100
+
+const maxPageSize = 100
+
+func apiKeysKey(id uuid.UUID) store.Key {
+	return store.Key{Table: store.Users, Partition: id, Sort: "api-keys"}
+}
+
+func apiKeyKey(id uuid.UUID, hash string) store.Key {
+	return store.Key{Table: store.Users, Partition: id, Sort: "api-key#" + hash}
+}
+
+// hashSecret hashes a key's secret. A fast hash is right here: unlike a password a random UUID has 122 bits that nobody can
+// try through, so a slow one or a salt would only cost time in every request.
+func hashSecret(secret uuid.UUID) string {
+	sum := sha256.Sum256(secret[:])
+	return hex.EncodeToString(sum[:])
+}
+
+// CreateAPIKey makes an API key and returns it with its secret, this once. A profile that has [MaxAPIKeys] is a conflict.
+func (s *Service) CreateAPIKey(ctx context.Context, profileID uuid.UUID) (APIKey, string, error) {
+	secret := uuid.New()
+	saved := savedAPIKey{ID: uuid.New(), Hash: hashSecret(secret), CreatedAt: s.timestamp()}
+	_, err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
+		if len(list.Keys) >= MaxAPIKeys {
+			return nil, fault.New(fault.Conflict, "A profile can have at most %d API keys; delete one first", MaxAPIKeys)
+		}
+		saved.Place = list.Next
+		list.Keys = append(list.Keys, saved)
+		list.Next++
+		key, err := put(apiKeyKey(profileID, saved.Hash), struct{}{}, store.Absent)
+		return []store.Write{key, Gate(profileID)}, err
+	})
+	switch {
+	case store.Has(err, GateKey(profileID)):
+		return APIKey{}, "", notFound()
+	case err != nil:
+		return APIKey{}, "", err
+	}
+	return saved.public(), secret.String(), nil
+}
+
+// updateKeys changes the list of keys. change returns what else to write, nothing for no change at all.
+func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*apiKeys) ([]store.Write, error)) (store.Item, error) {
+	key := apiKeysKey(id)
+	item, err := store.Update(ctx, s.store, key, func(old store.Item, found bool) ([]store.Write, error) {
+		var list apiKeys
+		if found {
+			if err := old.Decode(&list); err != nil {
+				return nil, err
+			}
+		}
+		writes, err := change(&list)
+		if err != nil || len(writes) == 0 {
+			return nil, err
+		}
+		w, err := put(key, list, store.None) // store.Update sets the condition
+		return append(writes, w), err
+	})
+	if store.Has(err, key) && !store.Has(err, GateKey(id)) {
+		return item, fault.Wrap(err, fault.Unavailable, "The API keys are being changed too often. Please try again.")
+	}
+	return item, err
+}
+
+func (k savedAPIKey) public() APIKey { return APIKey{ID: k.ID, CreatedAt: k.CreatedAt} }
+
+// APIKeys lists the live keys in order of creation. limit is 1–100; token continues a listing, also one whose
+// last key was deleted meanwhile. next is empty on the last page.
+func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, token string) (page []APIKey, next string, err error) {
+	var f fault.Fields
+	if limit < 1 || limit > maxPageSize {
+		f.Add("limit", "Limit must be 1 to %d", maxPageSize)
+	}
+	from, err := decodePlace(token)
+	if err != nil {
+		f.Add("pageToken", "Invalid page token")
+	}
+	if err := f.Err(); err != nil {
+		return nil, "", err
+	}
+	var list apiKeys
+	_, found, err := s.get(ctx, apiKeysKey(profileID), &list)
+	if err != nil {
+		return nil, "", err
+	}
+	if !found { // no key was ever made, or there is no profile
+		open, err := Open(ctx, s.store, profileID)
+		if err != nil {
+			return nil, "", err
+		}
+		if !open {
+			return nil, "", notFound()
+		}
+	}
+	for _, k := range list.Keys {
+		switch {
+		case k.Place < from:
+		case len(page) == limit:
+			return page, encodePlace(k.Place), nil
+		default:
+			page = append(page, k.public())
+		}
+	}
+	return page, "", nil
+}
+
+// A page token is the place of the next page's first key.
+func encodePlace(n uint64) string {
+	return base64.RawURLEncoding.EncodeToString(strconv.AppendUint(nil, n, 10))
+}
+
+func decodePlace(token string) (uint64, error) {
+	if token == "" {
+		return 0, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(string(b), 10, 64)
+}
+
+// DeleteAPIKey withdraws a key.
+func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) error {
+	_, err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
+		for i, k := range list.Keys {
+			if k.ID == keyID {
+				list.Keys = append(list.Keys[:i], list.Keys[i+1:]...)
+				return []store.Write{store.Delete(apiKeyKey(profileID, k.Hash), store.None)}, nil
+			}
+		}
+		return nil, fault.New(fault.NotFound, "API key with the specified ID does not exist")
+	})
+	return err
+}
+
+// CheckAPIKey returns nil if secret is a live key of the profile's, else a forbidden error "Invalid API key". It is one strong read.
+func (s *Service) CheckAPIKey(ctx context.Context, profileID uuid.UUID, secret string) error {
+	id, err := uuid.Parse(secret)
+	if err != nil || len(secret) != len(id.String()) { // uuid.Parse also takes other ways to write one
+		return invalidKey(nil) // the cause would show the secret
+	}
+	_, err = s.store.Get(ctx, apiKeyKey(profileID, hashSecret(id)), store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return invalidKey(err)
+	}
+	return err
+}
+
+func invalidKey(cause error) error { return fault.Wrap(cause, fault.Forbidden, "Invalid API key") }

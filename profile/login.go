@@ -1,0 +1,234 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// login is what a profile logs in with, and its sessions, in one item: a new password
+// ends all sessions with the same write, and a login that is under way meanwhile fails its
+// condition. The item exists as long as the profile's gate does, so deletion ends all sessions too.
+// It is apart from the record so that logging in does not change the profile's version.
+type login struct {
+	Password string         `json:"password,omitempty"` // PHC; empty where only an external identity logs in
+	Sessions []savedSession `json:"sessions,omitempty"` // oldest first
+}
+
+type savedSession struct {
+	ID      uuid.UUID `json:"id"`
+	Created int64     `json:"created"` // Unix seconds
+	Expires int64     `json:"expires"`
+}
+
+// maxSessions is how many sessions of one profile live at a time; one more ends the oldest.
+const maxSessions = 100
+
+func loginKey(id uuid.UUID) store.Key {
+	return store.Key{Table: store.Users, Partition: id, Sort: "login"}
+}
+
+// alive returns the sessions that live at now.
+func (l login) alive(now time.Time) []savedSession {
+	var live []savedSession
+	for _, x := range l.Sessions {
+		if x.Expires > now.Unix() {
+			live = append(live, x)
+		}
+	}
+	return live
+}
+
+// errPasswordChanged ends a login whose password was changed after it was proved.
+var errPasswordChanged = errors.New("profile: the password was changed meanwhile")
+
+// loginAttempts is how often a login starts again because the password was changed.
+const loginAttempts = 4
+
+// Login checks credentials and opens a session. A wrong password and an unknown name are the same unauthorized error
+// after the same work. After Options.LoginFailures failures within a minute an account, existing or not, answers
+// "too many" until the oldest of them is a minute old; an address does likewise after Options.AddressFailures.
+func (s *Service) Login(ctx context.Context, c Credentials) (session Session, err error) {
+	start := time.Now()
+	defer func() { s.observe(ctx, "profile.login", start, err) }()
+	if err := c.check(); err != nil {
+		return Session{}, err
+	}
+	a := newAttempt(s, c)
+	for range loginAttempts {
+		session, err := a.run(ctx)
+		if !errors.Is(err, errPasswordChanged) {
+			return session, err
+		}
+	}
+	return Session{}, fault.New(fault.Unavailable, "The password is being changed. Please try again.")
+}
+
+func (c Credentials) check() error {
+	var f fault.Fields
+	switch {
+	case c.Email == "" && c.Username == "":
+		f.Add("email", "Email or username is required")
+	case c.Email != "" && c.Username != "":
+		f.Add("username", "Give either email or username, not both")
+	}
+	if c.Password == "" {
+		f.Add("password", "Password is required")
+	}
+	return f.Err()
+}
+
+// attempt is one login.
+type attempt struct {
+	*Service
+	name     store.Key // the claim of the name given
+	password string
+	possible bool // whether the password can be anybody's
+	account  throttleKey
+	address  throttleKey
+	hasAddr  bool
+}
+
+func newAttempt(s *Service, c Credentials) *attempt {
+	a := &attempt{Service: s, possible: mayBePassword(c.Password), address: addressKey(c.Address), hasAddr: c.Address != ""}
+	if a.possible {
+		a.password = preparePassword(c.Password)
+	}
+	if c.Email != "" {
+		a.name, a.account = emailClaim(c.Email), accountKey("email", fold(c.Email))
+	} else {
+		a.name, a.account = usernameClaim(c.Username), accountKey("username", fold(c.Username))
+	}
+	return a
+}
+
+func (a *attempt) run(ctx context.Context) (Session, error) {
+	if err := a.throttled(); err != nil { // before it costs a read
+		return Session{}, err
+	}
+	id, lg, err := a.find(ctx)
+	if err != nil {
+		return Session{}, err
+	}
+	fresh, err := a.prove(ctx, lg.Password)
+	if err != nil {
+		return Session{}, err
+	}
+	return a.open(ctx, id, lg.Password, fresh)
+}
+
+func (a *attempt) throttled() error {
+	now := a.now()
+	if err := a.accounts.check(a.account, now); err != nil || !a.hasAddr {
+		return err
+	}
+	return a.addresses.check(a.address, now)
+}
+
+// find returns the account that the name claims; a login without a password where there is none. It reads
+// as much for a name that does not exist.
+func (a *attempt) find(ctx context.Context) (uuid.UUID, login, error) {
+	var (
+		c  claim
+		lg login
+	)
+	_, found, err := a.get(ctx, a.name, &c)
+	if err != nil {
+		return uuid.UUID{}, login{}, err
+	}
+	if !found {
+		c.ProfileID = uuid.New()
+	}
+	_, _, err = a.get(ctx, loginKey(c.ProfileID), &lg)
+	return c.ProfileID, lg, err
+}
+
+// prove checks the password against the stored hash, at full cost also where there is none. It returns a new hash if
+// that one was made at other costs than today's.
+func (a *attempt) prove(ctx context.Context, stored string) (fresh string, err error) {
+	against := a.hasher.none
+	if stored != "" {
+		if against, err = parseHash(stored); err != nil {
+			return "", err
+		}
+	}
+	_, done, err := a.hasher.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	settle, err := a.begin()
+	if err != nil {
+		return "", err
+	}
+	ok := a.hasher.matches(ctx, a.password, against) && a.possible && stored != ""
+	settle(!ok)
+	if !ok {
+		return "", fault.New(fault.Unauthorized, "Invalid credentials")
+	}
+	if against.params != a.hasher.params {
+		fresh = a.hasher.hash(ctx, a.password).String()
+	}
+	return fresh, nil
+}
+
+// begin begins an attempt at the account and then at the address, always in this order, so that two never wait
+// for each other.
+func (a *attempt) begin() (settle func(failed bool), err error) {
+	now := a.now()
+	account, err := a.accounts.begin(a.account, now)
+	if err != nil || !a.hasAddr {
+		return account, err
+	}
+	address, err := a.addresses.begin(a.address, now)
+	if err != nil {
+		account(false)
+		return nil, err
+	}
+	return func(failed bool) {
+		account(failed)
+		address(failed)
+	}, nil
+}
+
+// open adds a session if the password is still the one that was proved.
+func (a *attempt) open(ctx context.Context, id uuid.UUID, proved, fresh string) (Session, error) {
+	now := a.now().UTC().Truncate(time.Second)
+	session := Session{ID: uuid.New(), ProfileID: id, CreatedAt: now, ExpiresAt: now.Add(a.ttl)}
+	var err error
+	// The key before the session: no session is kept whose token could not be signed.
+	if session.Token, err = a.sign(ctx, session); err != nil {
+		return Session{}, err
+	}
+	key := loginKey(id)
+	_, err = store.Update(ctx, a.store, key, func(old store.Item, found bool) ([]store.Write, error) {
+		var lg login
+		if found {
+			if err := old.Decode(&lg); err != nil {
+				return nil, err
+			}
+		}
+		if !found || lg.Password != proved {
+			return nil, errPasswordChanged // or the profile is gone, and the next attempt will say so
+		}
+		if fresh != "" {
+			lg.Password = fresh
+		}
+		lg.Sessions = append(lg.alive(now), savedSession{ID: session.ID, Created: now.Unix(), Expires: session.ExpiresAt.Unix()})
+		lg.Sessions = lg.Sessions[max(0, len(lg.Sessions)-maxSessions):]
+		w, err := put(key, lg, store.None) // store.Update sets the condition
+		return []store.Write{w}, err
+	})
+	if errors.Is(err, store.ErrConflict) {
+		return Session{}, fault.Wrap(err, fault.Unavailable, "Too many logins to this account at once. Please try again.")
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return session, nil
+}

@@ -1,0 +1,158 @@
+package profile
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// What is kept, all of it in the table users:
+//
+//	<profile>/profile          the record
+//	<profile>/gate             exists as long as children may be created
+//	<profile>/login            the password's hash and the live sessions; exists as long as the gate does
+//	<profile>/api-keys         the list of API keys
+//	<profile>/api-key#<hash>   one for each key, for looking it up
+//	<hash of a name>/claim     one each for the e-mail, the username and the external identity
+//	<one of 16>/delete-profile#<profile>   a deletion that is not finished
+//	<signing keys>/keys        what session tokens are signed with
+
+// record is a profile as it is kept.
+type record struct {
+	Username    string    `json:"username"`
+	FirstName   string    `json:"firstName"`
+	LastName    string    `json:"lastName"`
+	Email       string    `json:"email"`
+	PhoneNumber string    `json:"phoneNumber"`
+	CreatedAt   time.Time `json:"createdAt"`
+	UpdatedAt   time.Time `json:"updatedAt"`
+	Identity    *Identity `json:"identity,omitempty"`
+	Deleting    bool      `json:"deleting,omitempty"` // the profile is gone for everybody but the deletion
+}
+
+func (r record) profile(id uuid.UUID, v store.Version) Profile {
+	return Profile{
+		ID: id, Username: r.Username, FirstName: r.FirstName, LastName: r.LastName, Email: r.Email,
+		PhoneNumber: r.PhoneNumber, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: v,
+	}
+}
+
+// put returns the write that keeps r.
+func (r record) put(id uuid.UUID, c store.Condition) (store.Write, error) {
+	return put(profileKey(id), r, c)
+}
+
+// claims returns the keys of all that is unique about the profile.
+func (r record) claims() []store.Key {
+	keys := []store.Key{emailClaim(r.Email), usernameClaim(r.Username)}
+	if r.Identity != nil {
+		keys = append(keys, identityClaim(*r.Identity))
+	}
+	return keys
+}
+
+// claim is the body of a claim.
+type claim struct {
+	ProfileID uuid.UUID `json:"profileId"`
+}
+
+const profileSort = "profile"
+
+func profileKey(id uuid.UUID) store.Key {
+	return store.Key{Table: store.Users, Partition: id, Sort: profileSort}
+}
+
+func claimKey(namespace, name string) store.Key {
+	return store.Key{Table: store.Users, Partition: store.HashPartition(namespace, name), Sort: "claim"}
+}
+
+func emailClaim(email string) store.Key       { return claimKey("email", fold(email)) }
+func usernameClaim(username string) store.Key { return claimKey("username", fold(username)) }
+
+func identityClaim(i Identity) store.Key {
+	// The length keeps issuer and subject apart.
+	name := binary.BigEndian.AppendUint64(nil, uint64(len(i.Issuer)))
+	name = append(name, i.Issuer...)
+	return claimKey("identity", string(append(name, i.Subject...)))
+}
+
+const (
+	jobPartitions = 16
+	deleteJob     = "delete-profile#"
+)
+
+func jobPartition(n int) store.Partition { return store.HashPartition("jobs", strconv.Itoa(n)) }
+
+func deleteJobKey(id uuid.UUID) store.Key {
+	return store.Key{
+		Table:     store.Users,
+		Partition: jobPartition(int(id[0]) % jobPartitions),
+		Sort:      deleteJob + id.String(),
+	}
+}
+
+// put returns the write that keeps body under key.
+func put(key store.Key, body any, c store.Condition) (store.Write, error) {
+	b, err := store.Encode(body)
+	return store.Put(store.Item{Key: key, Body: b}, c), err
+}
+
+// read returns the record, and false if there is none.
+func (s *Service) read(ctx context.Context, id uuid.UUID) (record, store.Version, bool, error) {
+	var r record
+	v, found, err := s.get(ctx, profileKey(id), &r)
+	return r, v, found, err
+}
+
+// get reads an item strongly into body, and reports whether there is one.
+func (s *Service) get(ctx context.Context, key store.Key, body any) (store.Version, bool, error) {
+	item, err := s.store.Get(ctx, key, store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Version{}, false, nil
+	}
+	if err != nil {
+		return store.Version{}, false, err
+	}
+	return item.Version, true, item.Decode(body)
+}
+
+// How often an Apply is repeated whose outcome is unknown, and how long to wait before.
+const (
+	applyAttempts = 3
+	applyPause    = 20 * time.Millisecond
+)
+
+// apply makes writes that may be repeated: all of ours that include a put.
+func (s *Service) apply(ctx context.Context, writes ...store.Write) error {
+	for attempt := 1; ; attempt++ {
+		err := s.store.Apply(ctx, writes...)
+		if !errors.Is(err, store.ErrUnavailable) || attempt == applyAttempts {
+			return err
+		}
+		if wait(ctx, applyPause) != nil {
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func notFound() error {
+	return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
+}
