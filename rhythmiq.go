@@ -1,16 +1,16 @@
 // Package rhythmiq gives a host service environment-driven music: listeners with
 // preferences and surroundings get tune vectors, timed sequences of music that carry
 // them along a curve. [New] wires the services; package httpapi serves them as REST.
+//
+//	app, err := rhythmiq.New(rhythmiq.Config{}) // in memory, with a demo catalogue
+//	go app.Run(ctx)
+//
+// It knows nothing of HTTP, and of no engine but the store in memory.
 package rhythmiq
 
 import (
-	"context"
-	"errors"
-	"io"
 	"log/slog"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
@@ -59,32 +59,23 @@ type Config struct {
 	Seed     uint64                   // makes what RhythmIQ chooses at random in planning repeatable; 0: random
 
 	Profile           profile.Options             // passwords, sessions, throttling; its clock, logger and observer are filled in from here where not set
+	Learning          ml.Options                  // popularity; likewise, and which music may be learned from is asked of Music where not set
 	PreferenceWeights map[preference.Type]float64 // how much each type counts in a taste, 0–10; absent: 1
 }
 
-// App is the wired services.
+// App is the wired services. It holds nothing that needs closing; a host closes the Store it gave.
 type App struct {
 	Profiles    *profile.Service
 	Preferences *preference.Service
 	Variables   *variable.Service
 	Learning    *ml.Service
 	TuneVectors *tunevector.Service
-}
 
-// New wires the services. A Config with mistakes is refused with all of them named (see [FieldErrors]).
-func New(c Config) (*App, error) { return nil, errors.ErrUnsupported }
+	store    store.Store
+	now      func() time.Time
+	log      *slog.Logger
+	observer Observer
+}
 
 // Store returns the store the App works on.
-func (a *App) Store() store.Store { return nil }
-
-// Run does what must happen in the background (unfinished deletions, wiping, popularity, expired items) until ctx
-// ends, and returns nil then. Everything stays correct without it.
-func (a *App) Run(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Sweep does one pass of what Run does, for hosts that have no background.
-func (a *App) Sweep(ctx context.Context) error { return errors.ErrUnsupported }
-
-// Export writes all that is held about a listener as one JSON document.
-func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) error {
-	return errors.ErrUnsupported
-}
+func (a *App) Store() store.Store { return a.store }

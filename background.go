@@ -1,0 +1,98 @@
+package rhythmiq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+const (
+	// passEvery is how long Run rests between two passes, a tenth more or less, lest instances that were started together
+	// stay in step.
+	passEvery = time.Minute
+	// sweepPasses: a store looks through all of its items to find the expired ones, which nobody waits for.
+	sweepPasses = 10
+)
+
+// task is something that is done in the background.
+type task struct {
+	name   string
+	passes int // Run does it in every so many passes
+	do     func(ctx context.Context) error
+}
+
+func (a *App) tasks() []task {
+	return []task{
+		{"finish deletions", 1, func(ctx context.Context) error {
+			_, err := a.Profiles.Resume(ctx)
+			return err
+		}},
+		{"wipe readings", 1, func(ctx context.Context) error {
+			_, err := a.Variables.Resume(ctx)
+			return err
+		}},
+		{"count popularity", 1, a.Learning.Refresh}, // looks each time, counts each hour
+		{"sweep the store", sweepPasses, a.sweepStore},
+	}
+}
+
+// Run does what must happen in the background (unfinished deletions, wiping, popularity, expired items) until ctx
+// ends, and returns nil then. What fails is logged and tried again in about a minute. Everything stays correct without it, and several instances can
+// run it over one store.
+func (a *App) Run(ctx context.Context) error {
+	tasks := a.tasks()
+	for pass := 0; ctx.Err() == nil; pass++ {
+		for _, t := range tasks {
+			if pass%t.passes != 0 {
+				continue
+			}
+			if err := t.do(ctx); err != nil && ctx.Err() == nil {
+				a.log.ErrorContext(ctx, "background work failed, will try again", "task", t.name, "error", err)
+			}
+		}
+		rest(ctx, passEvery*9/10+rand.N(passEvery/5)) //nolint:gosec // no secret
+	}
+	return nil
+}
+
+// rest waits for d or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// Sweep does one pass of what Run does, for hosts that have no background. All of it is tried even if some fails; the
+// error joins what did.
+func (a *App) Sweep(ctx context.Context) error {
+	var errs []error
+	for _, t := range a.tasks() {
+		if err := t.do(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("rhythmiq: %s: %w", t.name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sweepStore deletes expired items in stores that do not do so by themselves.
+func (a *App) sweepStore(ctx context.Context) error {
+	s, ok := store.As[store.Sweeper](a.store)
+	if !ok {
+		return nil
+	}
+	begun := a.now()
+	n, err := s.Sweep(ctx)
+	a.observer.Observe(ctx, observe.Event{
+		Operation: "store.sweep", Status: observe.Status(err), Duration: a.now().Sub(begun),
+		Values: []observe.Value{{Name: "expired", Number: float64(n)}},
+	})
+	return err
+}

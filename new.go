@@ -1,0 +1,115 @@
+package rhythmiq
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store/memstore"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// New wires the services. A Config with mistakes is refused with all of them named, as "Profile.SessionTTL" or
+// "PreferenceWeights[genre]" (see [FieldErrors]).
+func New(c Config) (*App, error) {
+	c = c.withDefaults()
+	a := &App{store: c.Store, now: c.Now, log: c.Logger, observer: c.Observer}
+	var (
+		wrong mistakes
+		err   error
+	)
+	a.Profiles, err = profile.NewService(c.Store, c.Profile)
+	wrong.add(err, "Profile.", "")
+	a.Preferences, err = preference.NewService(c.Store, a.Profiles, preference.Options{
+		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights,
+	})
+	wrong.add(err, "PreferenceWeights", "weights")
+	a.Variables, err = variable.NewService(c.Store, a.Profiles, variable.Options{Now: c.Now, Observer: c.Observer})
+	wrong.add(err, "Variables.", "")
+	a.Learning, err = ml.NewService(c.Store, a.Profiles, c.Learning)
+	wrong.add(err, "Learning.", "")
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	a.TuneVectors, err = tunevector.NewService(tunevector.Options{
+		Store: c.Store, Music: c.Music, Profiles: a.Profiles, Preferences: a.Preferences, Variables: a.Variables,
+		Learning: a.Learning, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed,
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The order in which a listener's things are deleted: the vectors first, since they are made from the rest, and
+	// what a change of variables sets off finds none to plan; the log last, since learning goes on from it.
+	a.Profiles.Depend(a.TuneVectors, a.Variables, a.Preferences, a.Learning)
+	return a, nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Observer = observe.Or(c.Observer)
+	if c.Store == nil {
+		c.Store = memstore.New(&memstore.Options{Now: c.Now})
+	}
+	if c.Music == nil {
+		c.Music = catalog.Demo()
+	}
+	if c.Learning.Now == nil {
+		c.Learning.Now = c.Now
+	}
+	if c.Learning.Observer == nil {
+		c.Learning.Observer = c.Observer
+	}
+	if c.Learning.Trainable == nil {
+		c.Learning.Trainable = trainable(c.Music)
+	}
+	return c
+}
+
+// trainable asks the provider of the music which of it may be learned from. What the provider does not know any more may not.
+func trainable(music tunevector.MusicProvider) func(context.Context, []string) (map[string]bool, error) {
+	return func(ctx context.Context, ids []string) (map[string]bool, error) {
+		tracks, err := music.Tracks(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		may := make(map[string]bool, len(tracks))
+		for _, t := range tracks {
+			_, may[t.ID] = t.Item()
+		}
+		return may, nil
+	}
+}
+
+// mistakes collects what the services find wrong with their part of a Config.
+type mistakes struct {
+	fields fault.Fields
+	other  error
+}
+
+// add takes the fields of err under the Config's names: with prefix in the place of theirs.
+func (m *mistakes) add(err error, prefix, theirs string) {
+	if e, ok := fault.As(err); ok && len(e.Fields) > 0 {
+		for field, message := range maps.All(e.Fields) {
+			m.fields.Add(prefix+strings.TrimPrefix(field, theirs), "%s", message)
+		}
+		return
+	}
+	m.other = errors.Join(m.other, err)
+}
+
+func (m *mistakes) err() error { return errors.Join(m.fields.Err(), m.other) }
