@@ -2,7 +2,7 @@
 // preferences and surroundings get tune vectors, timed sequences of music that carry
 // them along a curve. [New] wires the services; package httpapi serves them as REST.
 //
-//	app, err := rhythmiq.New(rhythmiq.Config{}) // in memory, with a demo catalogue
+//	app, err := rhythmiq.New(rhythmiq.Config{}) // in memory, with a demo catalog
 //	go app.Run(ctx)
 //
 // It knows nothing of HTTP, and of no engine but the store in memory.
@@ -22,10 +22,13 @@ import (
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
-// Event, Value and Observer are how RhythmIQ tells a host what it did.
+// How RhythmIQ tells a host what it did.
 type (
-	Event    = observe.Event
-	Value    = observe.Value
+	// Event is one thing that was done. It carries no personal data.
+	Event = observe.Event
+	// Value is a number that belongs to an event.
+	Value = observe.Value
+	// Observer receives events, for metrics and traces.
 	Observer = observe.Observer
 )
 

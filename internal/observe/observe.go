@@ -4,6 +4,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
@@ -16,7 +17,7 @@ type Event struct {
 	// "profile.hash-password", "tunevector.plan", "store.sweep". A small, fixed set.
 	Operation string
 	// Status: the HTTP status as three digits for a request; "ok", or the kind of
-	// the error ("invalid", "conflict", "unavailable", …, "internal"), for the rest.
+	// the error ("invalid", "conflict", "unavailable", …), "canceled" where the caller's context ended, or "internal", for the rest.
 	Status   string
 	Duration time.Duration
 	// Values are what was counted, by small fixed names: "candidates", "tracks", "gap", "expired".
@@ -56,6 +57,9 @@ func Status(err error) string {
 	}
 	if k := fault.KindOf(err); k != fault.None {
 		return k.String()
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return "canceled"
 	}
 	return "internal"
 }

@@ -1,0 +1,55 @@
+package observe_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+)
+
+func TestStatus(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "ok"},
+		{fault.New(fault.TooMany, "later"), "too-many"},
+		{fmt.Errorf("around: %w", fault.ErrNotFound), "not-found"},
+		{io.EOF, "internal"},
+		{fmt.Errorf("around: %w", context.Canceled), "canceled"},
+		{context.DeadlineExceeded, "canceled"},
+		{fault.Wrap(context.DeadlineExceeded, fault.Unavailable, "later"), "unavailable"},
+	} {
+		require.Equal(t, c.want, observe.Status(c.err), "%v", c.err)
+	}
+}
+
+type counter int
+
+func (c *counter) Observe(context.Context, observe.Event) { *c++ }
+
+func TestOr(t *testing.T) {
+	var c counter
+	observe.Or(&c).Observe(t.Context(), observe.Event{})
+	require.Equal(t, counter(1), c)
+	require.NotPanics(t, func() { observe.Or(nil).Observe(t.Context(), observe.Event{}) })
+}
+
+type printer struct{}
+
+func (printer) Observe(_ context.Context, e observe.Event) {
+	fmt.Println(e.Operation, e.Status, e.Values)
+}
+
+func ExampleObserver() {
+	var o observe.Observer = printer{}
+	o.Observe(context.Background(), observe.Event{
+		Operation: "store.sweep", Status: observe.Status(nil), Values: []observe.Value{{Name: "expired", Number: 3}},
+	})
+	// Output: store.sweep ok [{expired 3}]
+}
