@@ -35,10 +35,22 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 	if err != nil {
 		return err
 	}
+	identity, bound, err := a.Profiles.Identity(ctx, profileID)
+	if err != nil {
+		return err
+	}
+	sessions, err := a.Profiles.Sessions(ctx, profileID)
+	if err != nil {
+		return err
+	}
 	x := &exporter{w: bufio.NewWriter(w)}
 	x.open("{")
 	x.member("exportedAt", a.now().UTC())
 	x.member("profile", p)
+	if bound {
+		x.member("identity", map[string]string{"issuer": identity.Issuer, "subject": identity.Subject})
+	}
+	list(x, "sessions", values(shown(sessions)))
 	list(x, "apiKeys", pages(func(token string) ([]profile.APIKey, string, error) {
 		return a.Profiles.APIKeys(ctx, profileID, exportPage, token)
 	}))
@@ -52,6 +64,21 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 	list(x, "interactions", a.Learning.Interactions(ctx, profileID, time.Time{}, time.Time{}, false))
 	x.close("}")
 	return x.end()
+}
+
+// session is what is told of a login.
+type session struct {
+	ID        uuid.UUID `json:"sessionId"`
+	CreatedAt time.Time `json:"createdAt"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func shown(sessions []profile.Session) []session {
+	s := make([]session, len(sessions))
+	for i, x := range sessions {
+		s[i] = session{x.ID, x.CreatedAt, x.ExpiresAt}
+	}
+	return s
 }
 
 func (a *App) exportVariables(ctx context.Context, x *exporter, profileID uuid.UUID) {

@@ -68,6 +68,15 @@ func (c Config) withDefaults() Config {
 	if c.Music == nil {
 		c.Music = catalog.Demo()
 	}
+	if c.Profile.Now == nil {
+		c.Profile.Now = c.Now
+	}
+	if c.Profile.Logger == nil {
+		c.Profile.Logger = c.Logger
+	}
+	if c.Profile.Observer == nil {
+		c.Profile.Observer = c.Observer
+	}
 	if c.Learning.Now == nil {
 		c.Learning.Now = c.Now
 	}
