@@ -1,0 +1,213 @@
+package variable
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// readingRecord is a reading as stored.
+type readingRecord struct {
+	At      int64        `json:"at"` // milliseconds since 1970
+	Value   float64      `json:"value"`
+	Place   *Coordinates `json:"place,omitempty"` // the center of a cell, never what was sent
+	Cadence *float64     `json:"cadence,omitempty"`
+	Vector  uuid.UUID    `json:"vector,omitzero"`
+}
+
+const (
+	readingPrefix = "reading#"
+	readingTime   = "2006-01-02T15:04:05.000Z" // in UTC, all of the same length, so that it sorts
+	suffixBytes   = 8
+)
+
+// timeSort is what the sort keys of readings at t, or later, begin with or come after.
+func timeSort(t time.Time) string { return readingPrefix + t.UTC().Format(readingTime) }
+
+// Record stores readings, at most MaxBatch, all or none of them. A reading is the same if its time and all it says are the same, however often
+// it is recorded: after an error, recording all of them again completes what is missing and doubles nothing. Coordinates are
+// coarsened before anything is done with them.
+//
+// It is a conflict where the variable is not opted into, also if it was opted out of meanwhile; nothing is kept then.
+func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings []Reading) (err error) {
+	defer s.watch(ctx, "variable.record", observe.Value{Name: "readings", Number: float64(len(readings))})(&err)
+	v, err := s.Get(ctx, profileID, id)
+	if err != nil {
+		return err
+	}
+	now := s.stamp()
+	if err := checkReadings(v, readings, now); err != nil {
+		return err
+	}
+	if !v.OptedIn {
+		return errNotOptedIn
+	}
+	kept := make([]Reading, len(readings))
+	writes := make([]store.Write, len(readings))
+	for i, r := range readings {
+		kept[i] = keep(r, now)
+		item, err := itemOfReading(v, kept[i])
+		if err != nil {
+			return err
+		}
+		writes[i] = store.Put(item, store.None)
+	}
+	if err := s.write(ctx, profileID, v, writes); err != nil {
+		return err
+	}
+	return s.hook(ctx, Change{ProfileID: profileID, Variable: v, Readings: kept})
+}
+
+// RecordJSON is [Service.Record] of what is posted to a variable's readings, see [ParseReadings]; it returns how many there were. Its errors name fields as
+// the sender knows them.
+func (s *Service) RecordJSON(ctx context.Context, profileID, id uuid.UUID, body []byte) (n int, err error) {
+	readings, single, err := ParseReadings(body)
+	if err != nil {
+		return 0, err
+	}
+	err = s.Record(ctx, profileID, id, readings)
+	if single {
+		err = singly(err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(readings), nil
+}
+
+// keep returns a checked reading as it is kept.
+func keep(r Reading, now time.Time) Reading {
+	if r.At.IsZero() {
+		r.At = now
+	}
+	r.At = toStored(r.At)
+	if r.Place != nil {
+		cell := r.Place.Coarsen()
+		r.Place = &cell
+	}
+	return r
+}
+
+// itemOfReading places a reading by its time, and by a hash of all that is kept of it (so never of precise coordinates).
+func itemOfReading(v Variable, r Reading) (store.Item, error) {
+	body, err := store.Encode(readingRecord{At: r.At.UnixMilli(), Value: r.Value, Place: r.Place, Cadence: r.Cadence, Vector: r.TuneVectorID})
+	if err != nil {
+		return store.Item{}, err
+	}
+	sum := sha256.Sum256(body)
+	return store.Item{
+		Key:       store.Key{Table: store.Interactions, Partition: v.Consent, Sort: timeSort(r.At) + "#" + hex.EncodeToString(sum[:suffixBytes])},
+		ExpiresAt: r.At.Add(v.retention() + time.Second - 1).Truncate(time.Second), // the second that it ends in
+		Body:      body,
+	}, nil
+}
+
+// lateness is how long Record goes on after its caller has left, to see that nothing stays which must not.
+const lateness = 5 * time.Second
+
+// write stores readings, looks whether their consent lives still, and takes them back if not. Whatever became of the writing and of
+// the caller, it looks: what was written in part must not stay either.
+func (s *Service) write(ctx context.Context, profileID uuid.UUID, v Variable, writes []store.Write) error {
+	writeErr := store.Bulk(ctx, s.store, writes...)
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateness)
+	defer cancel()
+	now, err := s.Get(late, profileID, v.ID)
+	if err == nil && now.Consent != v.Consent {
+		err = errNotOptedIn
+	}
+	if errors.Is(err, errNotOptedIn) || errors.Is(err, errNoVariable) {
+		back := make([]store.Write, len(writes))
+		for i, w := range writes {
+			back[i] = store.Delete(w.Key, store.None)
+		}
+		if err := store.Bulk(late, s.store, back...); err != nil {
+			return fmt.Errorf("variable: take back readings: %w", err)
+		}
+		return err
+	}
+	if writeErr != nil {
+		return fmt.Errorf("variable: record: %w", writeErr)
+	}
+	return err
+}
+
+// Readings returns readings, newest first: those of the present consent that are within the present retention. limit is 1–100; token continues a listing.
+func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit int, token string) ([]Reading, string, error) {
+	var f fault.Fields
+	before, ok := parseReadingToken(token)
+	checkListing(&f, limit, ok)
+	if err := f.Err(); err != nil {
+		return nil, "", err
+	}
+	v, err := s.Get(ctx, profileID, id)
+	if err != nil {
+		return nil, "", err
+	}
+	page := []Reading{}
+	if !v.OptedIn {
+		return page, "", nil
+	}
+	last := ""
+	for item, err := range store.All(ctx, s.store, s.readingsOf(v, before, limit+1)) {
+		if err != nil {
+			return nil, "", fmt.Errorf("variable: list readings: %w", err)
+		}
+		if len(page) == limit {
+			return page, base64.RawURLEncoding.EncodeToString([]byte(last)), nil
+		}
+		r, err := readingOf(item)
+		if err != nil {
+			return nil, "", err
+		}
+		page, last = append(page, r), item.Key.Sort
+	}
+	return page, "", nil
+}
+
+// readingsOf selects a variable's readings before a sort key ("" for all), newest first.
+func (s *Service) readingsOf(v Variable, before string, limit int) store.Query {
+	return store.Query{
+		Table: store.Interactions, Partition: v.Consent, Prefix: readingPrefix, Descending: true, Limit: limit, Read: store.Strong,
+		From: timeSort(s.now().Add(-v.retention())), To: before,
+	}
+}
+
+func readingOf(item store.Item) (Reading, error) {
+	var r readingRecord
+	if err := item.Decode(&r); err != nil {
+		return Reading{}, fmt.Errorf("variable: read a reading: %w", err)
+	}
+	return Reading{Value: r.Value, Place: r.Place, At: time.UnixMilli(r.At).UTC(), Cadence: r.Cadence, TuneVectorID: r.Vector}, nil
+}
+
+// parseReadingToken returns the sort key that a page's readings come before, which is what a token holds; "" for the first page.
+func parseReadingToken(token string) (before string, ok bool) {
+	if token == "" {
+		return "", true
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(string(b), readingPrefix)
+	at, suffix, cut := strings.Cut(rest, "#")
+	if !ok || !cut || len(suffix) != 2*suffixBytes {
+		return "", false
+	}
+	if _, err := hex.DecodeString(suffix); err != nil {
+		return "", false
+	}
+	t, err := time.Parse(readingTime, at)
+	return string(b), err == nil && t.Format(readingTime) == at
+}

@@ -1,0 +1,393 @@
+package variable
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Service is safe for concurrent use.
+type Service struct {
+	store   store.Store
+	now     func() time.Time
+	observe observe.Observer
+	hook    func(ctx context.Context, c Change) error
+}
+
+// Options tune a Service; the zero value is a good one.
+type Options struct {
+	Now      func() time.Time // nil: time.Now
+	Observer observe.Observer // nil: none
+}
+
+var _ profile.Dependent = (*Service)(nil)
+
+// NewService returns a Service over s, which is required. It does not register itself as a [profile.Dependent]; whoever wires the services does.
+func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+	if s == nil {
+		return nil, errors.New("variable: NewService needs a store")
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	none := func(context.Context, Change) error { return nil }
+	return &Service{store: s, now: o.Now, observe: observe.Or(o.Observer), hook: none}, nil
+}
+
+// Change is what a hook is told.
+type Change struct {
+	ProfileID uuid.UUID
+	Variable  Variable  // after a deletion, and when [Service.Resume] finishes one, only ID, Type and what is zero in one that is not opted in
+	Readings  []Reading // new ones, as kept (coarsened); none where a variable was opted in or out, or moved to another zone
+	OptedOut  uuid.UUID // the consent that ended, or zero
+}
+
+// OnChange sets the one hook, called after a change was stored, on the same goroutine; its error is the caller's. Call it before the Service is used.
+// The end of a consent is told again by [Service.Resume] if the hook failed or was never reached; profiles that are deleted whole are not told of.
+func (s *Service) OnChange(hook func(ctx context.Context, c Change) error) { s.hook = hook }
+
+var (
+	errNoVariable = fault.New(fault.NotFound, "Variable with the specified ID does not exist")
+	errNoProfile  = fault.New(fault.NotFound, "Profile with the specified ID does not exist")
+	errNotOptedIn = fault.New(fault.Conflict, "The variable is not opted into")
+	errStale      = fault.New(fault.Stale, "The variable has changed in the meantime")
+)
+
+const variablePrefix = "variable#"
+
+func variableKey(profileID, id uuid.UUID) store.Key {
+	return store.Key{Table: store.Users, Partition: profileID, Sort: variablePrefix + id.String()}
+}
+
+// claimKey is of the item that says that a profile has a variable of a type.
+func claimKey(profileID uuid.UUID, t Type) store.Key {
+	return store.Key{Table: store.Users, Partition: profileID, Sort: "variable-type#" + string(t)}
+}
+
+// Create adds a variable; one of each type a profile. It is a not-found error where the profile does not exist.
+func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (v Variable, err error) {
+	defer s.watch(ctx, "variable.create")(&err)
+	var f fault.Fields
+	checkType(&f, a.Type)
+	checkRetention(&f, a.RetentionDays)
+	checkZone(&f, a.Type, a.TimeZone)
+	if err := f.Err(); err != nil {
+		return Variable{}, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Variable{}, fmt.Errorf("variable: make an id: %w", err)
+	}
+	now := s.stamp()
+	r := record{ID: id, Type: a.Type, RetentionDays: DefaultRetention, TimeZone: a.TimeZone, CreatedAt: now, UpdatedAt: now}
+	if a.RetentionDays != nil {
+		r.RetentionDays = *a.RetentionDays
+	}
+	if a.OptedIn {
+		r.Consent = uuid.New()
+	}
+	item, err := itemOf(profileID, r)
+	if err != nil {
+		return Variable{}, err
+	}
+	err = s.store.Apply(ctx, store.Put(item, store.Absent), store.Put(store.Item{Key: claimKey(profileID, a.Type), Body: []byte(`{}`)}, store.Absent), profile.Gate(profileID))
+	switch {
+	case store.Has(err, profile.GateKey(profileID)):
+		return Variable{}, errNoProfile
+	case store.Has(err, claimKey(profileID, a.Type)):
+		return Variable{}, fault.New(fault.Conflict, "A variable of type %s already exists", a.Type)
+	case err != nil:
+		return Variable{}, fmt.Errorf("variable: create: %w", err)
+	}
+	v = r.variable(item.Version)
+	if v.OptedIn {
+		err = s.hook(ctx, Change{ProfileID: profileID, Variable: v})
+	}
+	return v, err
+}
+
+// itemOf returns a variable as an item with a fresh version.
+func itemOf(profileID uuid.UUID, r record) (store.Item, error) {
+	body, err := store.Encode(r)
+	return store.Item{Key: variableKey(profileID, r.ID), Version: store.NewVersion(), Body: body}, err
+}
+
+// Get returns a variable. It is read strongly, as every variable is, since its consent is a part of it.
+func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Variable, error) {
+	item, err := s.store.Get(ctx, variableKey(profileID, id), store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return Variable{}, errNoVariable
+	}
+	if err != nil {
+		return Variable{}, fmt.Errorf("variable: read: %w", err)
+	}
+	var r record
+	if err := item.Decode(&r); err != nil {
+		return Variable{}, fmt.Errorf("variable: read: %w", err)
+	}
+	return r.variable(item.Version), nil
+}
+
+// Update changes a variable. Opting out makes its readings unreachable before it returns, and deletes them as far as ctx allows; [Service.Resume] deletes
+// the rest. ifMatch, where not zero, must be the variable's version. Changes that change nothing are not written.
+func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (v Variable, err error) {
+	defer s.watch(ctx, "variable.update")(&err)
+	var (
+		ended ending
+		tell  bool
+	)
+	_, err = store.Update(ctx, s.store, variableKey(profileID, id), func(old store.Item, found bool) ([]store.Write, error) {
+		v, ended, tell = Variable{}, ending{}, false
+		r, err := decode(old, found)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.check(r); err != nil {
+			return nil, err
+		}
+		if !found {
+			return nil, errNoVariable
+		}
+		if ifMatch != (store.Version{}) && ifMatch != old.Version {
+			return nil, errStale
+		}
+		changed := c.apply(r)
+		if changed == r {
+			v = r.variable(old.Version)
+			return nil, nil
+		}
+		changed.UpdatedAt = s.stamp()
+		item, err := itemOf(profileID, changed)
+		if err != nil {
+			return nil, err
+		}
+		v = changed.variable(item.Version)
+		tell = changed.Consent != r.Consent || v.OptedIn && changed.TimeZone != r.TimeZone
+		writes := []store.Write{store.Put(item, store.None)}
+		if r.Consent != uuid.Nil && r.Consent != changed.Consent {
+			ended = ending{ProfileID: profileID, VariableID: id, Type: r.Type, Consent: r.Consent}
+			w, err := ended.write()
+			if err != nil {
+				return nil, err
+			}
+			writes = append(writes, w)
+		}
+		return writes, nil
+	})
+	switch {
+	case err != nil:
+		return Variable{}, err
+	case ended.Consent != uuid.Nil:
+		return v, s.end(ctx, ended, Change{ProfileID: profileID, Variable: v, OptedOut: ended.Consent})
+	case tell:
+		return v, s.hook(ctx, Change{ProfileID: profileID, Variable: v})
+	}
+	return v, nil
+}
+
+// decode reads a variable's item, the zero record if it was not found.
+func decode(item store.Item, found bool) (r record, err error) {
+	if !found {
+		return r, nil
+	}
+	if err := item.Decode(&r); err != nil {
+		return r, fmt.Errorf("variable: read: %w", err)
+	}
+	return r, nil
+}
+
+// check says what is wrong with changes to r; if that is zero, as much as can be said without knowing what they change.
+func (c Changes) check(r record) error {
+	var f fault.Fields
+	if c.Type != nil {
+		if checkType(&f, *c.Type); r.Type != "" && *c.Type != r.Type {
+			f.Add("type", typeImmutable)
+		}
+	}
+	checkRetention(&f, c.RetentionDays)
+	if c.TimeZone != nil {
+		checkZone(&f, r.Type, *c.TimeZone)
+	}
+	return f.Err()
+}
+
+func (c Changes) apply(r record) record {
+	if c.RetentionDays != nil {
+		r.RetentionDays = *c.RetentionDays
+	}
+	if c.TimeZone != nil {
+		r.TimeZone = *c.TimeZone
+	}
+	switch {
+	case c.OptedIn == nil || *c.OptedIn == (r.Consent != uuid.Nil):
+	case *c.OptedIn:
+		r.Consent = uuid.New()
+	default:
+		r.Consent = uuid.Nil
+	}
+	return r
+}
+
+// Delete removes a variable and its readings, as opting out does. ifMatch, where not zero, must be the variable's version.
+func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
+	defer s.watch(ctx, "variable.delete")(&err)
+	ended, v, err := s.remove(ctx, profileID, id, ifMatch)
+	if err != nil || ended.Consent == uuid.Nil {
+		return err
+	}
+	return s.end(ctx, ended, Change{ProfileID: profileID, Variable: v, OptedOut: ended.Consent})
+}
+
+// remove deletes a variable and leaves the end of its consent, if it has one, to be finished.
+func (s *Service) remove(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (ended ending, v Variable, err error) {
+	_, err = store.Update(ctx, s.store, variableKey(profileID, id), func(old store.Item, found bool) ([]store.Write, error) {
+		ended = ending{}
+		r, err := decode(old, found)
+		switch {
+		case err != nil:
+			return nil, err
+		case !found:
+			return nil, errNoVariable
+		case ifMatch != (store.Version{}) && ifMatch != old.Version:
+			return nil, errStale
+		}
+		writes := []store.Write{store.Delete(old.Key, store.None), store.Delete(claimKey(profileID, r.Type), store.None)}
+		if r.Consent != uuid.Nil {
+			ended = ending{ProfileID: profileID, VariableID: id, Type: r.Type, Consent: r.Consent}
+			w, err := ended.write()
+			if err != nil {
+				return nil, err
+			}
+			writes = append(writes, w)
+		}
+		r.Consent = uuid.Nil
+		v = r.variable(store.Version{})
+		return writes, nil
+	})
+	return ended, v, err
+}
+
+// MaxPage is how many variables or readings a page holds at most.
+const MaxPage = 100
+
+// List returns variables in order of creation. limit is 1–100; token continues a listing.
+func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]Variable, string, error) {
+	var f fault.Fields
+	after, ok := parseListToken(token)
+	checkListing(&f, limit, ok)
+	if err := f.Err(); err != nil {
+		return nil, "", err
+	}
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(all) == 0 {
+		open, err := profile.Open(ctx, s.store, profileID)
+		if err != nil {
+			return nil, "", fmt.Errorf("variable: list: %w", err)
+		}
+		if !open {
+			return nil, "", errNoProfile
+		}
+	}
+	page := []Variable{}
+	for _, v := range all {
+		if v.ID.String() <= after {
+			continue
+		}
+		if len(page) == limit {
+			last := page[limit-1].ID
+			return page, base64.RawURLEncoding.EncodeToString(last[:]), nil
+		}
+		page = append(page, v)
+	}
+	return page, "", nil
+}
+
+// parseListToken returns the id after which a page begins, which is what a token holds; "" for the first page.
+func parseListToken(token string) (after string, ok bool) {
+	if token == "" {
+		return "", true
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return "", false
+	}
+	id, err := uuid.FromBytes(b)
+	return id.String(), err == nil
+}
+
+// all returns a profile's variables in order of creation: there are only as many as there are types.
+func (s *Service) all(ctx context.Context, profileID uuid.UUID) ([]Variable, error) {
+	var all []Variable
+	q := store.Query{Table: store.Users, Partition: profileID, Prefix: variablePrefix, Read: store.Strong}
+	for item, err := range store.All(ctx, s.store, q) {
+		var r record
+		if err == nil {
+			err = item.Decode(&r)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("variable: list: %w", err)
+		}
+		all = append(all, r.variable(item.Version))
+	}
+	return all, nil
+}
+
+// Kind, Any and DeleteAll make the Service a profile.Dependent.
+func (s *Service) Kind() string { return "variables" }
+
+// Any reports whether the listener has variables.
+func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
+	all, err := s.all(ctx, profileID)
+	return len(all) > 0, err
+}
+
+// DeleteAll deletes variables and their readings. It can be called again after a failure, and where there is nothing; what
+// a failure left of readings is out of reach already, and [Service.Resume] deletes it too.
+func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
+	defer s.watch(ctx, "variable.delete-all")(&err)
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		ended, _, err := s.remove(ctx, profileID, v.ID, store.Version{})
+		if err != nil && !errors.Is(err, errNoVariable) {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+		if ended.Consent == uuid.Nil {
+			continue
+		}
+		if _, err := s.wipe(ctx, ended); err != nil {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+		if err := s.done(ctx, ended); err != nil {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+	}
+	return nil
+}
+
+// stamp is the present time as it is stored: in UTC, to the millisecond.
+func (s *Service) stamp() time.Time { return toStored(s.now()) }
+
+func toStored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// watch starts an event, which the function that it returns ends.
+func (s *Service) watch(ctx context.Context, operation string, values ...observe.Value) func(*error) {
+	start := time.Now()
+	return func(err *error) {
+		s.observe.Observe(ctx, observe.Event{Operation: operation, Status: observe.Status(*err), Duration: time.Since(start), Values: values})
+	}
+}

@@ -1,0 +1,164 @@
+package variable
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Snapshot is what is known of a listener's surroundings now: the newest reading of each variable opted into.
+// Silent and opted-out variables are absent. How old a reading may be to mean anything is for the reader to say, by its At.
+type Snapshot struct {
+	Latest   map[Type]Reading
+	Zone     *time.Location     // from time-of-day; nil where not opted in, or where this machine does not know the zone
+	Consents map[Type]uuid.UUID // of the variables opted into, readings or not
+	// RMSSDBaseline is the median of the listener's own HRV readings of the last 30 days, 0 where there are under 5.
+	// Where there are over 1,000, it is the median of a sample: the newest 30 of each of the days.
+	RMSSDBaseline float64
+}
+
+// Live reports whether a consent lives in this snapshot.
+func (s Snapshot) Live(consent uuid.UUID) bool {
+	for _, c := range s.Consents {
+		if c == consent {
+			return true
+		}
+	}
+	return false
+}
+
+// How the baseline of heart rate variability is found.
+const (
+	baselineDays   = 30
+	baselineLeast  = 5    // readings
+	baselineExact  = 1000 // readings of which the median is exact: what one page holds
+	baselinePerDay = 30   // of a sample
+	snapshotReads  = 8    // at once
+)
+
+// Snapshot returns what is known now; consents are read strongly, and so are readings, since a hook asks right after they were recorded. It costs
+// one listing of the variables and one read a variable opted into, which go side by side.
+func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snapshot, err error) {
+	defer s.watch(ctx, "variable.snapshot")(&err)
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	snap = Snapshot{Latest: map[Type]Reading{}, Consents: map[Type]uuid.UUID{}}
+	newest := make([]*Reading, len(all))
+	reads, readCtx := errgroup.WithContext(ctx)
+	reads.SetLimit(snapshotReads)
+	for i, v := range all {
+		if !v.OptedIn {
+			continue
+		}
+		snap.Consents[v.Type] = v.Consent
+		spec, _ := SpecOf(v.Type)
+		switch {
+		case spec.TimeZone:
+			snap.Zone, _ = time.LoadLocation(v.TimeZone) // nil where unknown
+		case v.Type == HeartRateVariability:
+			reads.Go(func() (err error) {
+				newest[i], snap.RMSSDBaseline, err = s.heart(readCtx, v)
+				return err
+			})
+		default:
+			reads.Go(func() (err error) {
+				found, _, err := s.newest(readCtx, v, "", time.Time{}, 1)
+				if len(found) > 0 {
+					newest[i] = &found[0]
+				}
+				return err
+			})
+		}
+	}
+	if err := reads.Wait(); err != nil {
+		return Snapshot{}, err
+	}
+	for i, r := range newest {
+		if r != nil {
+			snap.Latest[all[i].Type] = *r
+		}
+	}
+	return snap, nil
+}
+
+// heart returns the newest reading of heart rate variability and the baseline.
+func (s *Service) heart(ctx context.Context, v Variable) (newest *Reading, baseline float64, err error) {
+	found, more, err := s.newest(ctx, v, "", time.Time{}, baselineExact)
+	if err != nil || len(found) == 0 {
+		return nil, 0, err
+	}
+	newest = &found[0]
+	now := s.now()
+	since := now.AddDate(0, 0, -baselineDays)
+	if oldest := found[len(found)-1].At; more && oldest.After(since) {
+		if found, err = s.sample(ctx, v, now); err != nil {
+			return nil, 0, err
+		}
+	}
+	var values []float64
+	for _, r := range found {
+		if !r.At.Before(since) {
+			values = append(values, r.Value)
+		}
+	}
+	return newest, median(values), nil
+}
+
+// sample returns some readings of each of the last days.
+func (s *Service) sample(ctx context.Context, v Variable, now time.Time) ([]Reading, error) {
+	days := make([][]Reading, baselineDays)
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(snapshotReads)
+	for d := range days {
+		to := now.AddDate(0, 0, -d)
+		reads.Go(func() (err error) {
+			before := ""
+			if d > 0 {
+				before = timeSort(to)
+			}
+			days[d], _, err = s.newest(ctx, v, before, to.AddDate(0, 0, -1), baselinePerDay)
+			return err
+		})
+	}
+	err := reads.Wait()
+	return slices.Concat(days...), err
+}
+
+// newest returns up to limit readings between since (zero: as long as they are kept) and a sort key ("": now), newest first, and whether there may be more.
+func (s *Service) newest(ctx context.Context, v Variable, before string, since time.Time, limit int) (found []Reading, more bool, err error) {
+	q := s.readingsOf(v, before, limit)
+	if from := timeSort(since); from > q.From {
+		q.From = from
+	}
+	for item, err := range store.All(ctx, s.store, q) {
+		var r Reading
+		if err == nil {
+			r, err = readingOf(item)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("variable: newest readings: %w", err)
+		}
+		if found = append(found, r); len(found) == limit {
+			return found, true, nil
+		}
+	}
+	return found, false, nil
+}
+
+// median returns the middle of values, or 0 where there are too few.
+func median(values []float64) float64 {
+	n := len(values)
+	if n < baselineLeast {
+		return 0
+	}
+	slices.Sort(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}
