@@ -85,8 +85,8 @@ func (p *parser) space() {
 }
 
 func (p *parser) value(depth int) {
-	switch c := p.peek(); {
-	case c == '{' || c == '[':
+	switch c := p.peek(); c {
+	case '{', '[':
 		if depth > MaxDepth {
 			p.fail("nested too deeply")
 			return
@@ -97,13 +97,13 @@ func (p *parser) value(depth int) {
 		} else {
 			p.array(depth)
 		}
-	case c == '"':
+	case '"':
 		p.str()
-	case c == 't':
+	case 't':
 		p.literal("true")
-	case c == 'f':
+	case 'f':
 		p.literal("false")
-	case c == 'n':
+	case 'n':
 		p.literal("null")
 	default:
 		p.number()

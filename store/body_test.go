@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -118,7 +117,7 @@ func FuzzCheckBody(f *testing.F) {
 			return
 		}
 		var limit *store.LimitError
-		require.True(t, errors.As(err, &limit))
+		require.ErrorAs(t, err, &limit)
 		if json.Valid(b) {
 			require.NotContains(t, limit.Reason, ": no JSON")
 		}

@@ -92,7 +92,7 @@ func pause(ctx context.Context, attempt int) error {
 	if most <= 0 { // shifted out
 		most = updatePauseMax
 	}
-	t := time.NewTimer(rand.N(most)) //nolint:gosec // no secret
+	t := time.NewTimer(rand.N(most))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -26,7 +26,7 @@ type place struct {
 func newRecord(w *store.Write) *record {
 	text := make([]byte, 0, len(w.Key.Sort)+len(w.Body))
 	text = append(append(text, w.Key.Sort...), w.Body...)
-	r := &record{text: string(text), version: w.Version, sortLen: uint16(len(w.Key.Sort))} //nolint:gosec // CheckKey: at most 1,024
+	r := &record{text: string(text), version: w.Version, sortLen: uint16(len(w.Key.Sort))} // CheckKey: at most 1,024
 	if !w.ExpiresAt.IsZero() {
 		r.expires = w.ExpiresAt.Unix()
 	}

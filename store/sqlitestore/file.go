@@ -12,6 +12,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/rhythmiq/rhythmiq/store"
 )
 
 const driver = "sqlite"
@@ -56,9 +58,9 @@ func prepareFile(ctx context.Context, path string, steps []string) error {
 
 // makeFile makes an empty file where there is none and sees to it that its name survives a loss of power.
 func makeFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the host says where
 	if errors.Is(err, os.ErrExist) {
-		f, err = os.OpenFile(path, os.O_RDWR, 0) // for a clear error, which SQLite's is not
+		f, err = os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // for a clear error, which SQLite's is not
 	}
 	if err != nil {
 		return pathless(err)
@@ -84,7 +86,7 @@ func pathless(err error) error {
 //
 // Partition and sort key are the primary key and the order on disk. TEXT is compared by its bytes. expires is
 // in Unix seconds, 0 for never.
-var migrations = []string{eachTable(`
+var migrations = []string{onEach(`
 	CREATE TABLE TABLE_NAME (
 		partition       BLOB NOT NULL,
 		sort            TEXT NOT NULL,
@@ -99,10 +101,11 @@ var migrations = []string{eachTable(`
 	CREATE INDEX TABLE_NAME_expires ON TABLE_NAME (expires) WHERE expires > 0;
 `, "users", "interactions", "models")}
 
-func eachTable(statements string, names ...string) string {
+// onEach repeats statements for some tables. They are named, since a step must stay the same when a table is added.
+func onEach(statements string, tables ...store.Table) string {
 	var all strings.Builder
-	for _, name := range names {
-		all.WriteString(strings.ReplaceAll(statements, "TABLE_NAME", name))
+	for _, t := range tables {
+		all.WriteString(on(t, statements))
 	}
 	return all.String()
 }
@@ -158,7 +161,7 @@ func formatOf(ctx context.Context, db *sql.DB) (format int, err error) {
 		return 0, err
 	}
 	if id != applicationID && (id != 0 || format != 0 || objects != 0) {
-		return 0, fmt.Errorf("%w: its application id is %#x", ErrNotOurs, uint32(id)) //nolint:gosec // four bytes
+		return 0, fmt.Errorf("%w: its application id is %#x", ErrNotOurs, uint32(id))
 	}
 	return format, nil
 }

@@ -18,7 +18,15 @@ type reads struct {
 
 type listing struct{ byIndex, descending bool }
 
-const columns = "partition, sort, version, expires, index_partition, index_sort, body"
+const (
+	columns  = "partition, sort, version, expires, index_partition, index_sort, body"
+	getQuery = "SELECT " + columns + " FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
+)
+
+// on returns the statement for one table.
+func on(t store.Table, statement string) string {
+	return strings.ReplaceAll(statement, "TABLE_NAME", string(t))
+}
 
 // Each query takes its bounds as described at bounds. Row values let SQLite go on in the middle of one index sort key.
 var listQueries = map[listing]string{
@@ -28,22 +36,22 @@ var listQueries = map[listing]string{
 	{true, true}:   "index_partition = ?1 AND (index_sort, partition, sort) < (?2, ?3, ?4) AND index_sort >= ?5 ORDER BY index_sort DESC, partition DESC, sort DESC",
 }
 
-func listQuery(t store.Table, l listing) string {
+func listQuery(l listing) string {
 	where, order, _ := strings.Cut(listQueries[l], " ORDER BY ")
 	live, limit := "?4", "?5"
 	if l.byIndex {
 		live, limit = "?6", "?7"
 	}
-	return "SELECT " + columns + " FROM " + string(t) + " WHERE " + where + " AND (expires = 0 OR expires > " + live + ") ORDER BY " + order + " LIMIT " + limit
+	return "SELECT " + columns + " FROM TABLE_NAME WHERE " + where + " AND (expires = 0 OR expires > " + live + ") ORDER BY " + order + " LIMIT " + limit
 }
 
 func prepareReads(ctx context.Context, db *sql.DB, t store.Table) (r reads, err error) {
 	r.list = map[listing]*sql.Stmt{}
-	if r.get, err = db.PrepareContext(ctx, "SELECT "+columns+" FROM "+string(t)+" WHERE partition = ?1 AND sort = ?2"); err != nil {
+	if r.get, err = db.PrepareContext(ctx, on(t, getQuery)); err != nil {
 		return r, err
 	}
 	for l := range listQueries {
-		if r.list[l], err = db.PrepareContext(ctx, listQuery(t, l)); err != nil {
+		if r.list[l], err = db.PrepareContext(ctx, on(t, listQuery(l))); err != nil { //nolint:sqlclosecheck // closed with db
 			return r, err
 		}
 	}

@@ -24,6 +24,13 @@ type writer struct {
 	done    sync.WaitGroup
 }
 
+const (
+	versionQuery    = "SELECT version, expires FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
+	putStatement    = "INSERT OR REPLACE INTO TABLE_NAME (" + columns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+	removeStatement = "DELETE FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
+	sweepStatement  = "DELETE FROM TABLE_NAME WHERE (partition, sort) IN (SELECT partition, sort FROM TABLE_NAME WHERE expires > 0 AND expires <= ?1 LIMIT ?2)"
+)
+
 // changes are the prepared statements of one table.
 type changes struct{ version, put, remove, sweep *sql.Stmt }
 
@@ -72,14 +79,14 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		c := &changes{}
 		made[t] = c
 		all = append(all,
-			statement{&c.version, "SELECT version, expires FROM " + string(t) + " WHERE partition = ?1 AND sort = ?2"},
-			statement{&c.put, "INSERT OR REPLACE INTO " + string(t) + " (" + columns + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"},
-			statement{&c.remove, "DELETE FROM " + string(t) + " WHERE partition = ?1 AND sort = ?2"},
-			statement{&c.sweep, "DELETE FROM " + string(t) + " WHERE (partition, sort) IN (SELECT partition, sort FROM " + string(t) + " WHERE expires > 0 AND expires <= ?1 LIMIT ?2)"},
+			statement{&c.version, on(t, versionQuery)},
+			statement{&c.put, on(t, putStatement)},
+			statement{&c.remove, on(t, removeStatement)},
+			statement{&c.sweep, on(t, sweepStatement)},
 		)
 	}
 	for _, s := range all {
-		if *s.to, err = w.conn.PrepareContext(ctx, s.text); err != nil {
+		if *s.to, err = w.conn.PrepareContext(ctx, s.text); err != nil { //nolint:sqlclosecheck // closed with conn
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,9 +33,10 @@ func together(n int, f func(i int) error) []error {
 	return errs
 }
 
-// increment adds one to a counter, from nothing too.
+// increment adds one to a counter, from nothing too, and lets others in between its read and its write.
 func increment(ctx context.Context, s store.Store, k store.Key) (store.Item, error) {
 	return store.Update(ctx, s, k, func(old store.Item, found bool) ([]store.Write, error) {
+		<-time.After(50 * time.Microsecond)
 		var c count
 		if found {
 			if err := old.Decode(&c); err != nil {
@@ -136,7 +138,7 @@ func checkRacingClaims(e *env) {
 
 // Whoever has seen one write of an Apply sees the others too.
 func checkAtomic(e *env) {
-	const rounds = 60
+	const rounds = 60 // at least, and as many reads
 	a, b := e.key("a"), e.key("b")
 	b.Table = store.Models
 	n := func(k store.Key) (int, error) {
@@ -151,10 +153,11 @@ func checkAtomic(e *env) {
 		return c.N, err
 	}
 	var done atomic.Bool
+	var reads atomic.Int64
 	errs := together(4, func(i int) error {
+		defer done.Store(true) // an error ends it for all
 		if i == 0 {
-			defer done.Store(true)
-			for r := 1; r <= rounds; r++ {
+			for r := 1; (r <= rounds || reads.Load() < rounds) && !done.Load(); r++ {
 				value := fmt.Appendf(nil, `{"n":%d}`, r)
 				if err := e.s.Apply(e.ctx(), store.Put(store.Item{Key: a, Body: value}, store.None), store.Put(store.Item{Key: b, Body: value}, store.None)); err != nil {
 					return err
@@ -175,6 +178,7 @@ func checkAtomic(e *env) {
 			if err != nil {
 				return err
 			}
+			reads.Add(1)
 			if y < x {
 				return fmt.Errorf("%v is at %d after %v was at %d", second, y, first, x)
 			}
@@ -190,16 +194,23 @@ func checkAtomic(e *env) {
 func checkReadYourWrites(e *env) {
 	k := e.key("a")
 	e.apply(put(k))
-	var acknowledged atomic.Int64
+	const rounds = 60 // at least, and as many reads
+	var acknowledged, reads atomic.Int64
 	var done atomic.Bool
 	for _, err := range together(3, func(i int) error {
+		defer done.Store(true) // an error ends it for all
 		if i == 0 {
-			defer done.Store(true)
-			for n := int64(2); n <= 80; n++ {
+			for n := int64(2); (n <= rounds || reads.Load() < rounds) && !done.Load(); n++ {
 				if err := e.s.Apply(e.ctx(), store.Put(store.Item{Key: k, Body: fmt.Appendf(nil, `{"n":%d}`, n)}, store.Present)); err != nil {
 					return err
 				}
 				acknowledged.Store(n)
+				var own count
+				if item, err := e.s.Get(e.ctx(), k, store.Strong); err != nil {
+					return err
+				} else if err := item.Decode(&own); err != nil || own.N != int(n) {
+					return fmt.Errorf("read %d after one's own %d", own.N, n)
+				}
 			}
 			return nil
 		}
@@ -226,6 +237,7 @@ func checkReadYourWrites(e *env) {
 			if last = int64(c.N); last < least {
 				return fmt.Errorf("read %d after %d", last, least)
 			}
+			reads.Add(1)
 		}
 		return nil
 	}) {

@@ -23,11 +23,11 @@ func checkContextEnded(e *env) {
 	k := e.key("a")
 	e.apply(put(k))
 	before := e.item(k)
-	cancelled, cancel := e.ended()
+	canceled, cancel := e.ended()
 	defer cancel()
 	late, cancel := context.WithDeadline(e.ctx(), time.Now().Add(-time.Second))
 	defer cancel()
-	for _, ctx := range []context.Context{cancelled, late} {
+	for _, ctx := range []context.Context{canceled, late} {
 		for range 20 { // a store that leaves it to chance is caught
 			_, err := e.s.Get(ctx, k, store.Strong)
 			require.ErrorIs(e, err, ctx.Err())
@@ -55,7 +55,7 @@ func checkContextEnding(e *env) {
 		wg.Go(func() {
 			for range 25 {
 				a, b := e.key("a"), e.key("b")
-				ctx, cancel := context.WithTimeout(e.ctx(), rand.N(2*time.Millisecond)) //nolint:gosec // no secret
+				ctx, cancel := context.WithTimeout(e.ctx(), rand.N(2*time.Millisecond))
 				writes := []store.Write{
 					store.Put(store.Item{Key: a, Body: body(`{}`)}, store.Absent),
 					store.Put(store.Item{Key: b, Body: body(`{}`)}, store.Absent),
@@ -78,6 +78,7 @@ func checkContextEnding(e *env) {
 		if !errors.Is(o.err, store.ErrUnavailable) {
 			require.ErrorIs(e, o.err, context.DeadlineExceeded)
 		}
+		require.Equal(e, e.present(a), e.present(b))
 		e.apply(o.writes...) // whatever became of it
 		e.same(o.writes[0].Item(), e.item(a))
 		e.same(o.writes[1].Item(), e.item(b))

@@ -18,7 +18,7 @@ func checkUpdate(e *env) {
 	require.NoError(e, err)
 	e.same(two, e.item(k))
 	require.NotEqual(e, one.Version, two.Version)
-	change := func(old store.Item, found bool) ([]store.Write, error) {
+	change := func(_ store.Item, found bool) ([]store.Write, error) {
 		require.True(e, found)
 		return []store.Write{store.Put(store.Item{Key: claim, Body: body(`{}`)}, store.Absent), store.Delete(k, store.None)}, nil
 	}

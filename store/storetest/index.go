@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +16,7 @@ func checkIndex(e *env) {
 	var want []store.Item
 	for i := range 6 {
 		item := store.Item{Key: store.Key{Table: store.Interactions, Partition: e.partition(), Sort: "x"}, Version: store.NewVersion()}
-		item.Body, item.Index, item.ExpiresAt = fmt.Appendf(nil, `{"n":%d}`, i), &store.Index{Partition: day, Sort: fmt.Sprint(i)}, e.clock.second(50+i)
+		item.Body, item.Index, item.ExpiresAt = fmt.Appendf(nil, `{"n":%d}`, i), &store.Index{Partition: day, Sort: strconv.Itoa(i)}, e.clock.second(50+i)
 		e.apply(store.Put(item, store.None))
 		want = append(want, item)
 		item.Key.Table, item.Version = store.Models, store.NewVersion()

@@ -204,10 +204,15 @@ func (r *run) applyAgain(t *rapid.T) {
 	if !slices.Equal(got, want) {
 		t.Fatalf("conflicts: got %v, want %v", got, want)
 	}
+	for _, w := range r.last {
+		r.hold(t, w.Key)
+	}
 }
 
-func (r *run) get(t *rapid.T) {
-	k := r.key(t)
+func (r *run) get(t *rapid.T) { r.hold(t, r.key(t)) }
+
+// hold compares what is under a key.
+func (r *run) hold(t *rapid.T, k store.Key) {
 	got, err := r.e.s.Get(r.e.ctx(), k, store.Strong)
 	want, ok := r.m.get(k)
 	switch {

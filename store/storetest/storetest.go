@@ -224,7 +224,7 @@ func sortsOf(items []store.Item) []string {
 // soon asks until done says yes, for as long as patience lasts; once where there is nothing to wait for.
 func (e *env) soon(wait bool, done func() bool) {
 	for end := time.Now().Add(e.patience); !done() && wait && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 }
 
