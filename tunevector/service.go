@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
@@ -17,7 +23,19 @@ import (
 )
 
 // Service is safe for concurrent use.
-type Service struct{}
+type Service struct {
+	store       store.Store
+	music       MusicProvider
+	preferences *preference.Service
+	variables   *variable.Service
+	learning    *ml.Service
+	now         func() time.Time
+	logger      *slog.Logger
+	observer    observe.Observer
+
+	mu    sync.Mutex // guards seeds
+	seeds *rand.Rand // nil: the process's
+}
 
 // Options are what a Service is built from. Store, Music and the services are required.
 type Options struct {
@@ -34,59 +52,431 @@ type Options struct {
 	Seed uint64
 }
 
-// NewService returns a Service, and sets itself as the hook of o.Variables.
-func NewService(o Options) (*Service, error) { return nil, errors.ErrUnsupported }
+// NewService returns a Service, and sets itself as the hook of o.Variables. All that is missing is named at once.
+func NewService(o Options) (*Service, error) {
+	var f fault.Fields
+	for _, required := range []struct {
+		field string
+		given bool
+	}{
+		{"store", o.Store != nil},
+		{"music", o.Music != nil},
+		{"profiles", o.Profiles != nil},
+		{"preferences", o.Preferences != nil},
+		{"variables", o.Variables != nil},
+		{"learning", o.Learning != nil},
+	} {
+		if !required.given {
+			f.Add(required.field, "Required")
+		}
+	}
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	s := &Service{
+		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning,
+		now: o.Now, logger: o.Logger, observer: observe.Or(o.Observer),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Seed != 0 {
+		s.seeds = rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // no secret
+	}
+	o.Variables.OnChange(s.surroundingsChanged)
+	return s, nil
+}
+
+// seed chooses a seed.
+func (s *Service) seed() int64 {
+	if s.seeds == nil {
+		return rand.Int64N(maxSeed + 1) //nolint:gosec // no secret
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seeds.Int64N(maxSeed + 1)
+}
+
+// clock is the time as it is stored: UTC, in milliseconds.
+func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// errNoProfile is the answer to a profile that does not exist, or is being deleted.
+func errNoProfile() error {
+	return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
+}
 
 // Create makes and plans a vector. No music that fits is a conflict that says what is missing.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition) (TuneVector, error) {
-	return TuneVector{}, errors.ErrUnsupported
+	if err := d.Validate(); err != nil {
+		return TuneVector{}, err
+	}
+	if open, err := profile.Open(ctx, s.store, profileID); err != nil {
+		return TuneVector{}, err
+	} else if !open {
+		return TuneVector{}, errNoProfile()
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return TuneVector{}, err
+	}
+	now := s.clock()
+	v := &vectorRecord{Definition: d.clone(), CreatedAt: now, UpdatedAt: now}
+	v.Definition.Name = strings.TrimSpace(d.Name)
+	v.chooseSeed(s)
+	l, err := s.listener(ctx, profileID)
+	if err != nil {
+		return TuneVector{}, err
+	}
+	p, err := s.replan(ctx, l, v, nil, nil, always)
+	if err != nil {
+		return TuneVector{}, err
+	}
+	writes, err := v.writes(profileID, id, p.record, nil)
+	if err != nil {
+		return TuneVector{}, err
+	}
+	for i := range writes {
+		writes[i].Condition = store.Absent
+	}
+	err = s.store.Apply(ctx, append(writes, profile.Gate(profileID))...)
+	if store.Has(err, profile.GateKey(profileID)) {
+		return TuneVector{}, errNoProfile()
+	}
+	if err != nil {
+		return TuneVector{}, err
+	}
+	return s.hydrate(ctx, id, writes[0].Version, v, p.record, p.tracks)
 }
 
-// Get returns a vector with its plan.
+// chooseSeed takes the seed given, or keeps the one chosen before, or chooses one.
+func (v *vectorRecord) chooseSeed(s *Service) {
+	switch {
+	case v.Definition.Seed != nil:
+		v.Seed = *v.Definition.Seed
+	case v.Revision == "":
+		v.Seed = s.seed()
+	}
+}
+
+// replanned is a new plan and the tracks that were read for it.
+type replanned struct {
+	record *planRecord
+	tracks map[string]*Track
+	// situation are the reasons that the surroundings gave.
+	situation []string
+}
+
+// replan makes a new plan for v behind what was heard, and sets what v has filled in. What is in keep stays unless
+// the new plan is better by more than tolerance.
+//
+// Where a consent that v was planned under has ended, nothing that was derived under it is left: nothing is kept, and
+// what was heard gets new targets and loses its reasons.
+func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, heard, keep []trackRecord, tolerance float64) (*replanned, error) {
+	live, before := v.live(l.snapshot), v.Consents
+	if !live {
+		keep = nil
+	}
+	c, err := s.compose(ctx, l, v, heard, keep)
+	if err != nil {
+		return nil, err
+	}
+	if !live {
+		c.forget(heard)
+	}
+	solution, err := s.solve(ctx, c, tolerance)
+	if err != nil {
+		return nil, err
+	}
+	if c.def.Order != ByArc {
+		if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
+			return nil, err
+		}
+	}
+	if len(keep) > 0 { // what was kept was planned under the consents of then
+		for _, consent := range before {
+			if !slices.Contains(v.Consents, consent) {
+				v.Consents = append(v.Consents, consent)
+			}
+		}
+	}
+	plan := c.plan(solution, c.def.Order)
+	v.Revision = plan.Revision
+	return &replanned{plan, c.tracks, c.situation.reasons}, nil
+}
+
+// forget gives what was heard new targets, and no reasons.
+func (c *composition) forget(heard []trackRecord) {
+	for i := range heard {
+		t := &heard[i]
+		t.Why, t.Target = nil, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
+	}
+}
+
+// Get returns a vector with its plan. A plan that was made under a consent which has ended since is made anew without it first.
 func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (TuneVector, error) {
-	return TuneVector{}, errors.ErrUnsupported
+	item, v, plan, err := s.read(ctx, profileID, id)
+	if err != nil {
+		return TuneVector{}, err
+	}
+	return s.present(ctx, profileID, id, item, v, plan, map[string]*Track{})
+}
+
+// present hydrates a vector, unless a consent that it was planned under has ended: then it is planned anew first.
+func (s *Service) present(
+	ctx context.Context, profileID, id uuid.UUID, item store.Item, v *vectorRecord, plan *planRecord, known map[string]*Track,
+) (TuneVector, error) {
+	if len(v.Consents) > 0 {
+		snapshot, err := s.variables.Snapshot(ctx, profileID)
+		if err != nil {
+			return TuneVector{}, err
+		}
+		if !v.live(snapshot) {
+			if item, v, plan, err = s.renew(ctx, profileID, id); err != nil {
+				return TuneVector{}, err
+			}
+		}
+	}
+	return s.hydrate(ctx, id, item.Version, v, plan, known)
+}
+
+// live reports whether all consents that the vector was planned under live.
+func (v *vectorRecord) live(in variable.Snapshot) bool {
+	for _, consent := range v.Consents {
+		if !in.Live(consent) {
+			return false
+		}
+	}
+	return true
+}
+
+// renew plans a vector anew whose consents have ended: nothing that was derived under them is left, the targets of
+// what was heard included. Without music the vector keeps just what was heard.
+func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Item, *vectorRecord, *planRecord, error) {
+	var v *vectorRecord
+	var plan *planRecord
+	item, err := s.change(ctx, profileID, id, func(old *vectorRecord, oldPlan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
+		l, err := s.listener(ctx, profileID)
+		if err != nil {
+			return nil, nil, err
+		}
+		if v, plan = old, oldPlan; old.live(l.snapshot) {
+			return nil, nil, nil // somebody else was faster
+		}
+		next := *old
+		heard := old.heard(oldPlan)
+		made, err := s.replan(ctx, l, &next, heard, nil, always)
+		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
+			made, err = next.leave(heard), nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		next.UpdatedAt = s.clock()
+		v, plan = &next, made.record
+		return &next, made.record, nil
+	})
+	return item, v, plan, err
+}
+
+// leave makes a plan of what was heard and nothing else, around the middle of a listener of whom nothing is known.
+func (v *vectorRecord) leave(heard []trackRecord) *replanned {
+	c := &composition{def: v.Definition.Filled()}
+	v.Start, v.End = c.def.ends(neutral(), lean{})
+	v.Bends, v.Consents, v.Revision = nil, nil, uuid.NewString()
+	c.problem.Arc = c.def.arc(v.Start, v.End, nil)
+	c.forget(heard)
+	return &replanned{record: &planRecord{Revision: v.Revision, Tracks: heard, Duration: endOf(heard)}}
+}
+
+// change reads a vector and its plan strongly and stores what f makes of them, together; f may be called again. A nil vector changes
+// nothing; a nil plan leaves the plan as it is.
+func (s *Service) change(
+	ctx context.Context, profileID, id uuid.UUID, f func(v *vectorRecord, plan *planRecord, version store.Version) (*vectorRecord, *planRecord, error),
+) (store.Item, error) {
+	for try := 0; ; try++ {
+		item, err := store.Update(ctx, s.store, vectorKey(profileID, id), func(item store.Item, found bool) ([]store.Write, error) {
+			if !found {
+				return nil, errNoVector()
+			}
+			var old vectorRecord
+			if err := item.Decode(&old); err != nil {
+				return nil, err
+			}
+			plan, err := s.readPlan(ctx, profileID, id, &old, store.Strong)
+			if err != nil {
+				return nil, err
+			}
+			before := old
+			v, p, err := f(&old, plan, item.Version)
+			if err != nil || v == nil {
+				return nil, err
+			}
+			return v.writes(profileID, id, p, &before)
+		})
+		if errors.Is(err, errTorn) && try < tornReads {
+			continue
+		}
+		return item, err
+	}
 }
 
 // Update has change alter the definition as it was given, and plans anew what that touches. What was played stays.
 // ifMatch, where not zero, must be the vector's version. change may be called again after a conflict.
+//
+// Mode and kind may change like anything else; the rest is then planned as a new vector's would be. A new name touches
+// nothing; a new order sorts the tracks that are there; leaving out or pinning tracks replaces those only, where a plan can
+// be had that way; anything else plans the rest anew. What was filled in is filled in anew with it.
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change func(*Definition) error, ifMatch store.Version) (TuneVector, error) {
-	return TuneVector{}, errors.ErrUnsupported
+	var v *vectorRecord
+	var plan *planRecord
+	known := map[string]*Track{}
+	item, err := s.change(ctx, profileID, id, func(old *vectorRecord, oldPlan *planRecord, version store.Version) (*vectorRecord, *planRecord, error) {
+		if ifMatch != (store.Version{}) && ifMatch != version {
+			return nil, nil, fault.New(fault.Stale, "The tune vector was changed in the meantime")
+		}
+		next := *old
+		next.Definition = old.Definition.clone()
+		if err := change(&next.Definition); err != nil {
+			return nil, nil, err
+		}
+		if err := next.Definition.Validate(); err != nil {
+			return nil, nil, err
+		}
+		next.Definition = next.Definition.clone() // the caller may keep what it was lent
+		next.Definition.Name = strings.TrimSpace(next.Definition.Name)
+		next.chooseSeed(s)
+		v, plan = old, oldPlan
+		if reflect.DeepEqual(next.Definition, old.Definition) {
+			return nil, nil, nil
+		}
+		made, err := s.revise(ctx, profileID, old, &next, oldPlan)
+		if err != nil {
+			return nil, nil, err
+		}
+		next.UpdatedAt = s.clock()
+		v = &next
+		if made == nil {
+			return v, nil, nil
+		}
+		plan, known = made.record, made.tracks
+		return v, plan, nil
+	})
+	if err != nil {
+		return TuneVector{}, err
+	}
+	return s.present(ctx, profileID, id, item, v, plan, known)
 }
+
+// revise plans what a changed definition touches; nil where that is nothing.
+func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *vectorRecord, plan *planRecord) (*replanned, error) {
+	was, is := old.Definition.Filled(), next.Definition.Filled()
+	was.Seed, is.Seed = &old.Seed, &next.Seed
+	was.Name = is.Name
+	if same(was, is) {
+		return nil, nil
+	}
+	l, err := s.listener(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	heard := old.heard(plan)
+	sorted := was
+	sorted.Order = is.Order
+	if is.Order != ByArc && same(sorted, is) && old.live(l.snapshot) {
+		return s.resort(ctx, l, next, plan)
+	}
+	replaced := was
+	replaced.Pinned, replaced.Excluded = is.Pinned, is.Excluded
+	if same(replaced, is) {
+		return s.replan(ctx, l, next, heard, plan.Tracks[len(heard):], always)
+	}
+	return s.replan(ctx, l, next, heard, nil, always)
+}
+
+func same(a, b Definition) bool { return reflect.DeepEqual(a, b) }
 
 // Delete removes a vector.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) error {
-	return errors.ErrUnsupported
+	_, err := store.Update(ctx, s.store, vectorKey(profileID, id), func(item store.Item, found bool) ([]store.Write, error) {
+		if !found {
+			return nil, errNoVector()
+		}
+		if ifMatch != (store.Version{}) && ifMatch != item.Version {
+			return nil, fault.New(fault.Stale, "The tune vector was changed in the meantime")
+		}
+		var v vectorRecord
+		if err := item.Decode(&v); err != nil {
+			return nil, err
+		}
+		writes := []store.Write{store.Delete(item.Key, store.None), store.Delete(playingKey(profileID, id), store.None)}
+		for n := range v.Chunks {
+			writes = append(writes, store.Delete(planKey(profileID, id, n), store.None))
+		}
+		return writes, nil
+	})
+	return err
+}
+
+// maxPage is the most vectors, or recommendations, that one call returns.
+const maxPage = 100
+
+func checkLimit(limit int) error {
+	var f fault.Fields
+	if limit < 1 || limit > maxPage {
+		f.Add("limit", "Limit must be between 1 and %d", maxPage)
+	}
+	return f.Err()
 }
 
 // List returns vectors in order of creation, without their plans. limit is 1–100; token continues a listing.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]TuneVector, string, error) {
-	return nil, "", errors.ErrUnsupported
-}
-
-// Record is the one way in for interactions: it logs them, learns from them, and re-plans what playing ai vectors have
-// not played yet. It can be repeated.
-func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (Recorded, error) {
-	return Recorded{}, errors.ErrUnsupported
-}
-
-// Recommend returns tracks this listener may like, best first; limit is 1–100. Never empty while there is music.
-func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int) ([]Recommendation, error) {
-	return nil, errors.ErrUnsupported
-}
-
-// Format is a playlist file format.
-type Format string
-
-// The formats.
-const (
-	XSPF Format = "xspf" // XML Shareable Playlist Format, version 1
-	JSPF Format = "jspf" // its JSON form
-	M3U8 Format = "m3u8" // extended M3U in UTF-8
-)
-
-// Export writes a vector's plan as a playlist file and returns its media type.
-func (s *Service) Export(ctx context.Context, profileID, id uuid.UUID, f Format) (body []byte, mediaType string, err error) {
-	return nil, "", errors.ErrUnsupported
+	if err := checkLimit(limit); err != nil {
+		return nil, "", err
+	}
+	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Limit: limit, Cursor: token}
+	if err := store.CheckQuery(q); err != nil {
+		var f fault.Fields
+		f.Add("pageToken", "Invalid page token")
+		return nil, "", f.Err()
+	}
+	page, err := s.store.List(ctx, q)
+	if err != nil {
+		return nil, "", err
+	}
+	vectors := make([]TuneVector, 0, len(page.Items))
+	var snapshot *variable.Snapshot
+	for _, item := range page.Items {
+		var v vectorRecord
+		if err := item.Decode(&v); err != nil {
+			return nil, "", err
+		}
+		id, err := uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
+		if err != nil {
+			return nil, "", err
+		}
+		if len(v.Consents) > 0 && snapshot == nil {
+			now, err := s.variables.Snapshot(ctx, profileID)
+			if err != nil {
+				return nil, "", err
+			}
+			snapshot = &now
+		}
+		if len(v.Consents) > 0 && !v.live(*snapshot) {
+			renewed, now, _, err := s.renew(ctx, profileID, id)
+			if fault.KindOf(err) == fault.NotFound {
+				continue // deleted just now
+			}
+			if err != nil {
+				return nil, "", err
+			}
+			item, v = renewed, *now
+		}
+		vectors = append(vectors, v.bare(id, item.Version))
+	}
+	return vectors, page.Next, nil
 }
 
 // Kind, Any and DeleteAll make the Service a profile.Dependent.
@@ -94,10 +484,22 @@ func (s *Service) Kind() string { return "tune vectors" }
 
 // Any reports whether the listener has vectors.
 func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
-	return false, errors.ErrUnsupported
+	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Limit: 1, Read: store.Strong}
+	for _, err := range store.All(ctx, s.store, q) {
+		return err == nil, err
+	}
+	return false, nil
 }
 
-// DeleteAll deletes the listener's vectors and their plans.
+// DeleteAll deletes the listener's vectors and their plans. The vectors go first: whatever changes one puts it
+// again on condition that it is still there, so that no plan can come back.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
-	return errors.ErrUnsupported
+	for _, prefix := range []string{vectorPrefix, planPrefix, playingPrefix} {
+		if _, err := store.Wipe(ctx, s.store, store.Users, profileID, prefix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+var _ profile.Dependent = (*Service)(nil)

@@ -1,0 +1,464 @@
+package tunevector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// composition is a vector on its way to a plan: what is asked for, whom it is for, and the problem for the planner.
+type composition struct {
+	listener  *listener
+	def       Definition // filled
+	seed      int64
+	heard     []trackRecord
+	keep      []trackRecord // what stood in the plan behind heard and should stay where it does no harm
+	session   []sessionMoment
+	barred    map[string]bool
+	tracks    map[string]*Track // all that may come up, and what was heard
+	situation situation
+	bends     []Point
+	problem   planner.Problem
+}
+
+func (c *composition) seconds() float64 { return 60 * float64(c.def.DurationMinutes) }
+
+func (c *composition) elapsed() float64 { return endOf(c.heard) }
+
+func endOf(tracks []trackRecord) float64 {
+	if len(tracks) == 0 {
+		return 0
+	}
+	last := tracks[len(tracks)-1]
+	return last.Start + last.Duration
+}
+
+// compose makes the problem of planning v for l, behind what was heard. It sets what v has filled in.
+func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, heard, keep []trackRecord) (*composition, error) {
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: heard, keep: keep, tracks: map[string]*Track{}}
+	c.bar()
+	if err := s.recall(ctx, c, v.Moments); err != nil {
+		return nil, err
+	}
+	if err := c.fits(); err != nil {
+		return nil, err
+	}
+	if err := s.aim(ctx, c, v); err != nil {
+		return nil, err
+	}
+	g, err := s.gather(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range c.def.Pinned {
+		g.add(*c.tracks[p.TrackID], planner.AllStages)
+	}
+	for _, k := range c.keep {
+		if t := c.tracks[k.ID]; t != nil && c.allows(t) {
+			g.add(*t, c.stageSet(k.Stage))
+		}
+	}
+	if len(g.tracks) == 0 && c.elapsed() < c.seconds() {
+		return nil, s.nothingFor(ctx, c, CandidateQuery{Kind: c.def.Kind})
+	}
+	c.pose(g)
+	return c, nil
+}
+
+func (c *composition) stageSet(stage int) planner.StageSet {
+	if stage < 0 || stage >= len(c.def.Stages) {
+		return 0
+	}
+	return planner.Stages(stage)
+}
+
+// bar collects what must not be planned: what is excluded, was heard, or is disliked. A pin wins over a dislike.
+func (c *composition) bar() {
+	c.barred = map[string]bool{}
+	for id := range c.listener.history {
+		if c.listener.history.disliked(id) {
+			c.barred[id] = true
+		}
+	}
+	for _, p := range c.def.Pinned {
+		delete(c.barred, p.TrackID)
+	}
+	for _, id := range c.def.Excluded {
+		c.barred[id] = true
+	}
+	for _, t := range c.heard {
+		c.barred[t.ID] = true
+	}
+}
+
+// recall reads the tracks that are known by name: what was heard, kept and pinned, and what moments speak of. A pinned one
+// that the provider does not know is a field error; any other may have gone.
+func (s *Service) recall(ctx context.Context, c *composition, moments []moment) error {
+	var ids []string
+	for _, t := range c.heard {
+		ids = append(ids, t.ID)
+	}
+	for _, t := range c.keep {
+		ids = append(ids, t.ID)
+	}
+	for _, p := range c.def.Pinned {
+		ids = append(ids, p.TrackID)
+	}
+	for _, m := range moments {
+		ids = append(ids, m.TrackID)
+	}
+	if err := s.load(ctx, c.tracks, ids); err != nil {
+		return err
+	}
+	for _, m := range moments {
+		if t := c.tracks[m.TrackID]; t != nil && m.Strength != 0 {
+			c.session = append(c.session, sessionMoment{m.Strength, *t})
+		}
+	}
+	var f fault.Fields
+	for i, p := range c.def.Pinned {
+		at := slices.IndexFunc(c.heard, func(t trackRecord) bool { return t.ID == p.TrackID })
+		switch t := c.tracks[p.TrackID]; {
+		case at >= 0 && at == p.Position: // it was heard where it was pinned
+		case at >= 0:
+			f.Add(fmt.Sprintf("pinned[%d].trackId", i), "The track was played already, at position %d", at)
+		case p.Position < len(c.heard):
+			f.Add(fmt.Sprintf("pinned[%d].position", i), "Position %d was played already", p.Position)
+		case t == nil:
+			f.Add(fmt.Sprintf("pinned[%d].trackId", i), "No track with this ID is known")
+		}
+	}
+	return f.Err()
+}
+
+// load reads tracks into known, those apart that it has.
+func (s *Service) load(ctx context.Context, known map[string]*Track, ids []string) error {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return known[id] != nil })
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); len(ids) == 0 {
+		return nil
+	}
+	tracks, err := s.music.Tracks(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range tracks {
+		known[tracks[i].ID] = &tracks[i]
+	}
+	return nil
+}
+
+// fits reports a duration shorter than what was heard, beyond half of the longest track.
+func (c *composition) fits() error {
+	longest := 0.0
+	for _, t := range c.heard {
+		longest = max(longest, t.Duration)
+	}
+	if c.elapsed()-c.seconds() <= longest/2 {
+		return nil
+	}
+	var f fault.Fields
+	field := "durationMinutes"
+	if c.def.Mode == Guided {
+		field = "stages"
+	}
+	f.Add(field, "%.0f minutes were played already", math.Floor(c.elapsed()/60))
+	return f.Err()
+}
+
+// aim fills in start, end and arc, and says under which consents.
+func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) error {
+	c.timeline()
+	var start, finish Features
+	if c.def.Mode == Guided {
+		middles, err := s.stageMiddles(ctx, c)
+		if err != nil {
+			return err
+		}
+		start, finish, c.bends = c.def.guidedEnds(middles)
+	} else {
+		c.situation = situate(c.listener.snapshot, c.listener.now)
+		middle, err := s.listenerMiddle(ctx, c)
+		if err != nil {
+			return err
+		}
+		start, finish = c.def.ends(middle, c.situation.lean)
+	}
+	c.problem.Arc = c.def.arc(start, finish, c.bends)
+	v.Start, v.End, v.Bends = start, finish, c.bends
+	v.Consents = c.situation.consents
+	// A rating is learned from under its consent, and so may be in the taste.
+	if consent, ok := c.listener.snapshot.Consents[variable.VectorRating]; ok {
+		v.Consents = append(v.Consents, consent)
+	}
+	return nil
+}
+
+// timeline sets the duration, the seed and the stages of the problem.
+func (c *composition) timeline() {
+	c.problem.Duration = c.seconds()
+	c.problem.Seed = uint64(c.seed)
+	end := 0.0
+	for _, stage := range c.def.Stages {
+		end += 60 * float64(stage.Minutes)
+		c.problem.Stages = append(c.problem.Stages, planner.Stage{Name: stage.Genre, End: end})
+	}
+}
+
+// stageMiddles are the middles of the stages' genres. A genre without music is a conflict.
+func (s *Service) stageMiddles(ctx context.Context, c *composition) ([]vector, error) {
+	middles := make([]vector, len(c.def.Stages))
+	for i, stage := range c.def.Stages {
+		q := CandidateQuery{Kind: c.def.Kind, Genres: []string{stage.genre()}, Limit: sampleSize, Seed: sampleSeed, Listener: c.listener.id}
+		tracks, err := s.music.Candidates(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		if len(tracks) == 0 {
+			return nil, s.nothingFor(ctx, c, q)
+		}
+		m, known := middleOf(tracks)
+		if !known {
+			m = neutral()
+		}
+		middles[i] = m
+	}
+	return middles, nil
+}
+
+// sampleSeed makes samples the same each time, so that the same vector gets the same middle.
+const sampleSeed = 1
+
+// listenerMiddle is the mean of the genres the listener likes, or else of their artists, with the tempo they like.
+func (s *Service) listenerMiddle(ctx context.Context, c *composition) (vector, error) {
+	middle := neutral()
+	q := CandidateQuery{Kind: c.def.Kind, Limit: sampleSize, Seed: sampleSeed, Listener: c.listener.id}
+	q.Genres = first(c.listener.taste.Genres(), likedNames)
+	if len(q.Genres) == 0 {
+		q.Artists = first(c.listener.taste.Artists(), likedNames)
+	}
+	if len(q.Genres)+len(q.Artists) > 0 {
+		tracks, err := s.music.Candidates(ctx, q)
+		if err != nil {
+			return middle, err
+		}
+		if m, known := middleOf(tracks); known {
+			middle = m
+		}
+	}
+	if t := c.listener.taste.Tempo(); t > 0 {
+		middle[tempo] = t
+	}
+	return middle, nil
+}
+
+// pose puts the problem together from the candidates.
+func (c *composition) pose(g *gathering) {
+	for _, t := range c.heard {
+		p := planner.Candidate{ID: t.ID, Duration: t.Duration}
+		if known := c.tracks[t.ID]; known != nil {
+			p = candidate(known)
+			p.Duration = t.Duration
+		}
+		c.problem.Prefix = append(c.problem.Prefix, p)
+	}
+	c.problem.Shortlisted = g.shortlisted
+	c.problem.Candidates = make([]planner.Candidate, 0, len(g.tracks))
+	pinned := map[string]bool{}
+	for _, p := range c.def.Pinned {
+		pinned[p.TrackID] = true
+		if p.Position < len(c.heard) {
+			continue
+		}
+		if c.problem.Pinned == nil {
+			c.problem.Pinned = map[int]string{}
+		}
+		c.problem.Pinned[p.Position] = p.TrackID
+	}
+	for i := range g.tracks {
+		t := &g.tracks[i]
+		if c.barred[t.ID] && !pinned[t.ID] || !(t.DurationSeconds > 0) {
+			continue
+		}
+		p := candidate(t)
+		p.Taste = c.listener.liking(t, c.session)
+		p.Stages = g.stages[i]
+		c.problem.Candidates = append(c.problem.Candidates, p)
+		c.tracks[t.ID] = t
+	}
+}
+
+// How much better a new rest must be before what was planned is given up.
+const (
+	always     = -1.0  // whatever it costs, what was planned stays, if it can
+	steadfast  = 0.05  // by this share of the cost
+	responsive = 0.005 // after a skip or a dislike
+)
+
+// solve plans. Where something should be kept, it stays unless the free plan is better by more than the share given.
+func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
+	began := time.Now()
+	free, err := s.solveFree(ctx, c)
+	err = c.missing(err)
+	s.observer.Observe(ctx, observe.Event{
+		Operation: "tunevector.plan", Status: observe.Status(err), Duration: time.Since(began),
+		Values: []observe.Value{
+			{Name: "candidates", Number: float64(len(c.problem.Candidates))},
+			{Name: "tracks", Number: float64(len(free.Tracks))},
+			{Name: "gap", Number: free.Gap},
+		},
+	})
+	if err != nil || len(c.keep) == 0 {
+		return free, err
+	}
+	kept, ok := c.solveKept(ctx)
+	if !ok || tolerance != always && kept.Cost > free.Cost*(1+tolerance) {
+		return free, nil
+	}
+	// The bound and the baselines are of the problem as it was asked, not of what was kept.
+	kept.LowerBound, kept.BoundOver, kept.Baselines, kept.Complete = free.LowerBound, free.BoundOver, free.Baselines, free.Complete
+	if kept.LowerBound > 0 {
+		kept.Gap = (kept.Cost - kept.LowerBound) / kept.LowerBound
+	}
+	return kept, nil
+}
+
+func (s *Service) solveFree(ctx context.Context, c *composition) (planner.Solution, error) {
+	p := c.problem
+	p.Bound = c.def.Order == ByArc
+	return planner.Solve(ctx, p)
+}
+
+// solveKept plans with what was there before, as far as it still may be.
+func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
+	p := c.problem
+	p.Pinned = map[int]string{}
+	taken := map[string]bool{}
+	for position, id := range c.problem.Pinned {
+		p.Pinned[position] = id
+		taken[id] = true
+	}
+	there := make(map[string]bool, len(p.Candidates))
+	for i := range p.Candidates {
+		there[p.Candidates[i].ID] = true
+	}
+	for i, t := range c.keep {
+		position := len(c.heard) + i
+		if _, pinned := p.Pinned[position]; !pinned && there[t.ID] && !taken[t.ID] {
+			p.Pinned[position] = t.ID
+		}
+	}
+	p.Bound, p.Effort = false, planner.Effort{Beam: 8, Moves: 1}
+	solution, err := planner.Solve(ctx, p)
+	return solution, err == nil
+}
+
+// missing turns the planner's error into one that says what music is missing.
+func (c *composition) missing(err error) error {
+	var e *planner.InfeasibleError
+	if !errors.As(err, &e) {
+		if err != nil {
+			return fmt.Errorf("tunevector: plan: %w", err)
+		}
+		return nil
+	}
+	short := ""
+	if e.MissingSeconds > 0 {
+		short = fmt.Sprintf(": about %s missing", minutesAndSeconds(e.MissingSeconds))
+	}
+	switch {
+	case e.Pin >= 0:
+		var f fault.Fields
+		for i, p := range c.def.Pinned {
+			if p.Position == e.Pin {
+				f.Add(fmt.Sprintf("pinned[%d].position", i), "No plan of this duration has this track at position %d", e.Pin)
+			}
+		}
+		if len(f) > 0 {
+			return f.Err()
+		}
+	case e.Stage >= 0 && e.Stage < len(c.def.Stages):
+		return fault.Wrap(err, fault.Conflict, "Not enough music for stages[%d] (%s)%s", e.Stage, c.def.Stages[e.Stage].genre(), short)
+	}
+	return fault.Wrap(err, fault.Conflict, "Not enough %s to fill %d minutes%s", pluralKinds[c.def.Kind], c.def.DurationMinutes, short)
+}
+
+func minutesAndSeconds(seconds float64) string {
+	if seconds < 120 {
+		return fmt.Sprintf("%.0f seconds are", math.Ceil(seconds))
+	}
+	return fmt.Sprintf("%.0f minutes are", math.Ceil(seconds/60))
+}
+
+// guidedEnds fills in where a guided vector starts and ends, and how it bends on the way. Energy is filled in as ever, around the
+// mean of the stages' genres. Each other dimension in which the listener gives nothing goes through the middle of
+// each stage's genre in the middle of that stage, moved along with energy by its slope.
+func (d *Definition) guidedEnds(stages []vector) (start, end Features, bends []Point) {
+	total := float64(d.minutes())
+	var mean vector
+	for i, m := range stages {
+		for dim := range mean {
+			mean[dim] += m[dim] * float64(d.Stages[i].Minutes) / total
+		}
+	}
+	start, end = d.ends(mean, lean{})
+	given := d.gives()
+	through := func(m vector, energyThere float64, dim int) float64 {
+		t := dimensions[dim]
+		return min(max(m[dim]+t.slope*(energyThere-m[energy]), t.least), t.most)
+	}
+	s, e := vectorOf(start), vectorOf(end)
+	for dim := valence; dim < dimensionCount; dim++ {
+		if !given[dim] {
+			s[dim] = through(stages[0], s[energy], dim)
+			e[dim] = through(stages[len(stages)-1], e[energy], dim)
+		}
+	}
+	start, end = d.Start.over(roundFeatures(s.features())), d.End.over(roundFeatures(e.features()))
+	arc := d.arc(start, end, nil)
+	from := 0
+	for i, m := range stages {
+		at := (float64(from) + float64(d.Stages[i].Minutes)/2) / total
+		from += d.Stages[i].Minutes
+		p := Point{At: at}
+		energyThere := arc.At(at).Energy
+		for dim, field := range []**float64{valence: &p.Valence, tempo: &p.Tempo, acousticness: &p.Acousticness, instrumentalness: &p.Instrumentalness} {
+			if field != nil && !given[dim] {
+				v := roundTo(through(m, energyThere, dim), 4)
+				*field = &v
+			}
+		}
+		if p.Aim != (Aim{}) {
+			bends = append(bends, p)
+		}
+	}
+	return start, end, bends
+}
+
+// plan is what is stored of a solution.
+func (c *composition) plan(solution planner.Solution, order Order) *planRecord {
+	p := &planRecord{
+		Revision: uuid.NewString(), Duration: solution.Duration, Cost: solution.Cost, Complete: solution.Complete, Baselines: solution.Baselines,
+		BoundOver: string(solution.BoundOver),
+	}
+	if order == ByArc && solution.BoundOver != planner.OverNone {
+		p.LowerBound, p.Gap = &solution.LowerBound, &solution.Gap
+	}
+	p.Tracks = append(p.Tracks, c.heard...)
+	for i := len(c.heard); i < len(solution.Tracks); i++ {
+		t := solution.Tracks[i]
+		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage})
+	}
+	c.explain(p)
+	return p
+}

@@ -1,0 +1,226 @@
+package tunevector
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+)
+
+// How much music a provider is asked for.
+const (
+	typicalSeconds   = 210.0 // a track, as the planner counts them
+	tracksPerSlot    = 25    // candidates for each track of the plan …
+	fewestCandidates = 400   // … and at least so many in all,
+	mostCandidates   = 4000  // and at most
+	likedCandidates  = 150   // of the genres and of the artists that the listener likes, each
+	likedNames       = 5     // so many of their genres and artists are asked for
+	sampleSize       = 60    // tracks to learn a genre's middle from
+	shortestSeconds  = 10.0  // shorter ones are jingles, not music
+)
+
+// gathering collects candidates without repeats, and the stages each may play in.
+type gathering struct {
+	tracks      []Track
+	stages      []planner.StageSet
+	at          map[string]int
+	shortlisted bool // the provider has more than it was asked for
+}
+
+func (g *gathering) add(t Track, stages planner.StageSet) {
+	if i, known := g.at[t.ID]; known {
+		g.stages[i] |= stages
+		return
+	}
+	g.at[t.ID] = len(g.tracks)
+	g.tracks, g.stages = append(g.tracks, t), append(g.stages, stages)
+}
+
+// gather asks the provider for the candidates of c: along the arc, and of what the listener likes; in guided mode all of it by stage.
+func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error) {
+	g := &gathering{at: make(map[string]int, 1024)}
+	elapsed := c.elapsed()
+	rest := c.seconds() - elapsed
+	q := CandidateQuery{
+		Kind: c.def.Kind, Exclude: c.unwanted(), ExcludeExplicit: c.def.ExcludeExplicit,
+		MaxSeconds: 2 * c.seconds(), Seed: uint64(c.seed), Listener: c.listener.id,
+	}
+	if len(c.def.Stages) == 0 {
+		q.Limit = candidateLimit(rest)
+		q.Along = c.samples(elapsed, c.seconds())
+		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
+			return nil, err
+		}
+		return g, s.askLiked(ctx, g, c, q, planner.AllStages)
+	}
+	from := 0.0
+	for i, stage := range c.problem.Stages {
+		if stage.End > elapsed {
+			begin := max(from, elapsed)
+			sq := q
+			sq.Genres = []string{c.def.Stages[i].genre()}
+			sq.Limit = candidateLimit(stage.End - begin)
+			sq.Along = c.samples(begin, stage.End)
+			before := len(g.tracks)
+			if err := s.ask(ctx, g, c, sq, planner.Stages(i)); err != nil {
+				return nil, err
+			}
+			if len(g.tracks) == before && !slices.ContainsFunc(g.stages, func(set planner.StageSet) bool { return set.Has(i) }) {
+				return nil, s.nothingFor(ctx, c, sq)
+			}
+			if err := s.askLiked(ctx, g, c, sq, planner.Stages(i)); err != nil {
+				return nil, err
+			}
+		}
+		from = stage.End
+	}
+	return g, nil
+}
+
+func (s Stage) genre() string { return strings.ToLower(strings.TrimSpace(s.Genre)) }
+
+// candidateLimit is how many candidates a stretch of time gets.
+func candidateLimit(seconds float64) int {
+	return min(max(int(tracksPerSlot*seconds/typicalSeconds), fewestCandidates), mostCandidates)
+}
+
+// samples are points of the arc between two times, one for each typical track, at its middle.
+func (c *composition) samples(from, to float64) []Features {
+	n := max(int(math.Round((to-from)/typicalSeconds)), 4)
+	points := make([]Features, n)
+	for i := range points {
+		points[i] = c.problem.Arc.At((from + (to-from)*(float64(i)+0.5)/float64(n)) / c.seconds())
+	}
+	return points
+}
+
+// ask adds the answer to one query, without what must not be in the plan.
+func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
+	tracks, err := s.music.Candidates(ctx, q)
+	if err != nil {
+		return err
+	}
+	g.shortlisted = g.shortlisted || len(tracks) >= q.Limit
+	for _, t := range tracks {
+		if !c.allows(&t) {
+			continue
+		}
+		g.add(t, stages)
+	}
+	return nil
+}
+
+// askLiked asks for music of the genres and artists that the listener likes, near the arc. Where the stages
+// name the genres, only artists are asked for.
+func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
+	q.Limit = likedCandidates
+	if genres := first(c.listener.taste.Genres(), likedNames); len(genres) > 0 && len(c.def.Stages) == 0 {
+		liked := q
+		liked.Genres = genres
+		if err := s.ask(ctx, g, c, liked, stages); err != nil {
+			return err
+		}
+	}
+	if artists := first(c.listener.taste.Artists(), likedNames); len(artists) > 0 {
+		liked := q
+		liked.Artists = artists
+		return s.ask(ctx, g, c, liked, stages)
+	}
+	return nil
+}
+
+func first[T any](s []T, n int) []T { return s[:min(n, len(s))] }
+
+// unwanted are the ids that a provider need not send.
+func (c *composition) unwanted() []string {
+	ids := slices.Clone(c.def.Excluded)
+	for _, t := range c.heard {
+		ids = append(ids, t.ID)
+	}
+	for id := range c.listener.history {
+		if c.listener.history.disliked(id) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// allows reports whether a track may be in the plan at all; providers that do not filter are lived with.
+func (c *composition) allows(t *Track) bool {
+	return t.ID != "" && t.DurationSeconds >= shortestSeconds && t.DurationSeconds <= 2*c.seconds() &&
+		or(t.Kind, Playlist) == c.def.Kind && !(t.Explicit && c.def.ExcludeExplicit) && !c.barred[t.ID] && !c.listener.taste.Avoids(t.traits())
+}
+
+// nothingFor says what music is missing: the answer to a query that found none.
+func (s *Service) nothingFor(ctx context.Context, c *composition, q CandidateQuery) error {
+	q.Along, q.Exclude, q.ExcludeExplicit, q.MaxSeconds, q.Limit = nil, nil, false, 0, 1
+	any, err := s.music.Candidates(ctx, q)
+	if err != nil {
+		return err
+	}
+	what := pluralKinds[c.def.Kind]
+	if len(q.Genres) > 0 {
+		what = fmt.Sprintf("music for genre %q", q.Genres[0])
+		if c.def.Kind != Playlist {
+			what = fmt.Sprintf("%s for genre %q", pluralKinds[c.def.Kind], q.Genres[0])
+		}
+	}
+	if len(any) > 0 {
+		return fault.New(fault.Conflict, "No %s is left without what is explicit, excluded, disliked or avoided", what)
+	}
+	if len(q.Genres) == 0 {
+		return fault.New(fault.Conflict, "The catalog has no %s", what)
+	}
+	known, err := s.knownGenres(ctx, c.def.Kind)
+	if err != nil {
+		return err
+	}
+	return fault.New(fault.Conflict, "No %s%s", what, known)
+}
+
+var pluralKinds = map[Kind]string{Playlist: "music", Podcast: "podcasts", Soundscape: "soundscapes"}
+
+// maxGenresTold is how many genres a message names.
+const maxGenresTold = 150
+
+func (s *Service) knownGenres(ctx context.Context, kind Kind) (string, error) {
+	lister, ok := s.music.(GenreLister)
+	if !ok {
+		return "", nil
+	}
+	genres, err := lister.Genres(ctx, kind)
+	if err != nil {
+		return "", err
+	}
+	if len(genres) == 0 {
+		return ": the catalog has no " + pluralKinds[kind], nil
+	}
+	more := ""
+	if n := len(genres) - maxGenresTold; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return "; known genres: " + strings.Join(first(genres, maxGenresTold), ", ") + more, nil
+}
+
+// candidate is a track as the planner takes it. Features that no track can have are taken as unknown.
+func candidate(t *Track) planner.Candidate {
+	c := planner.Candidate{ID: t.ID, Artists: t.Artists, Duration: t.DurationSeconds, Features: t.Features, Confidence: min(max(t.Confidence, 0), 1)}
+	if math.IsNaN(t.Confidence) || !sound(t.Features) {
+		c.Confidence, c.Features = 0, Features{}
+	}
+	return c
+}
+
+func sound(f Features) bool {
+	for i, v := range vectorOf(f) {
+		if i == tempo && !(v > 0 && v <= 1000) || i != tempo && !(v >= 0 && v <= 1) {
+			return false
+		}
+	}
+	return true
+}

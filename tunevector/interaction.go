@@ -1,0 +1,370 @@
+package tunevector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// Record is the one way in for interactions: it logs them, learns from them, and re-plans what playing ai vectors have
+// not played yet. It can be repeated: whatever an earlier call did not come to is done then, and nothing is done twice.
+//
+// Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
+// listener does not have is a field error.
+func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (r Recorded, err error) {
+	began := time.Now()
+	defer func() {
+		s.observer.Observe(ctx, observe.Event{
+			Operation: "tunevector.record", Status: observe.Status(err), Duration: time.Since(began),
+			Values: []observe.Value{{Name: "events", Number: float64(len(events))}, {Name: "replanned", Number: float64(len(r.Replanned))}},
+		})
+	}()
+	if err := s.check(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if err := s.learn(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	r = Recorded{Accepted: len(events), Replanned: []Replanned{}}
+	for _, n := range newsOf(events) {
+		replanned, err := s.adapt(ctx, profileID, n)
+		if fault.KindOf(err) == fault.NotFound {
+			continue // deleted just now; the events are in the log
+		}
+		if err != nil {
+			return Recorded{}, err
+		}
+		if replanned != nil {
+			r.Replanned = append(r.Replanned, *replanned)
+		}
+	}
+	return r, nil
+}
+
+// check names everything that is wrong with events, vectors that do not exist included.
+func (s *Service) check(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
+	err := s.learning.Check(events)
+	if len(events) > ml.MaxBatch {
+		return err
+	}
+	var f fault.Fields
+	if e, ok := fault.As(err); ok {
+		f = maps.Clone(e.Fields)
+	} else if err != nil {
+		return err
+	}
+	exists := map[uuid.UUID]bool{}
+	for i, e := range events {
+		if e.TuneVectorID == uuid.Nil {
+			continue
+		}
+		there, asked := exists[e.TuneVectorID]
+		if !asked {
+			_, err := s.store.Get(ctx, vectorKey(profileID, e.TuneVectorID), store.Strong)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+			there = err == nil
+			exists[e.TuneVectorID] = there
+		}
+		if !there {
+			f.Add(fmt.Sprintf("events[%d].tuneVectorId", i), "No such tune vector")
+		}
+	}
+	return f.Err()
+}
+
+// learn passes on what the events say of the listener's taste.
+func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
+	known := map[string]*Track{}
+	ids := make([]string, len(events))
+	for i := range events {
+		ids[i] = events[i].TrackID
+	}
+	if err := s.load(ctx, known, ids); err != nil {
+		return err
+	}
+	var signals []preference.Signal
+	for _, e := range events {
+		if signal, teaches := signalOf(known[e.TrackID], e.EventID, e.At, e.Strength(), uuid.Nil); teaches {
+			signals = append(signals, signal)
+		}
+	}
+	if len(signals) == 0 {
+		return nil
+	}
+	return s.preferences.Learn(ctx, profileID, signals)
+}
+
+// signalOf is what a strength says through a track; false where it says nothing, or its provenance forbids learning from it.
+func signalOf(t *Track, event uuid.UUID, at time.Time, strength float64, consent uuid.UUID) (preference.Signal, bool) {
+	if t == nil || strength == 0 {
+		return preference.Signal{}, false
+	}
+	if _, permitted := t.Item(); !permitted {
+		return preference.Signal{}, false
+	}
+	signal := preference.Signal{
+		EventID: event, At: at, Strength: strength, Genres: t.Genres, Artists: t.Artists, Instruments: t.Instruments, Consent: consent,
+	}
+	if t.Confidence > 0 && sound(t.Features) {
+		signal.Tempo = t.Features.Tempo
+	}
+	return signal, true
+}
+
+// news is what is new for one vector: interactions that name it, or new readings.
+type news struct {
+	vector   uuid.UUID
+	events   []ml.Interaction // in order of time
+	readings bool
+}
+
+// newsOf sorts events by the vector they name, vectors in the order in which they come up first.
+func newsOf(events []ml.Interaction) []news {
+	var all []news
+	for _, e := range events {
+		if e.TuneVectorID == uuid.Nil {
+			continue
+		}
+		i := slices.IndexFunc(all, func(n news) bool { return n.vector == e.TuneVectorID })
+		if i < 0 {
+			i = len(all)
+			all = append(all, news{vector: e.TuneVectorID})
+		}
+		all[i].events = append(all[i].events, e)
+	}
+	for i := range all {
+		slices.SortStableFunc(all[i].events, func(a, b ml.Interaction) int { return a.At.Compare(b.At) })
+	}
+	return all
+}
+
+// heardBy are the actions that tell that a track was heard, and so all before it were passed.
+var heardBy = map[ml.Action]bool{ml.Play: true, ml.Complete: true, ml.Skip: true}
+
+// take notes the news in v, and reports whether that changed anything: taken twice they change nothing the second time.
+func (v *vectorRecord) take(n news, plan *planRecord) bool {
+	changed := false
+	position := make(map[string]int, len(plan.Tracks))
+	for i, t := range plan.Tracks {
+		position[t.ID] = i
+	}
+	moments := slices.Clone(v.Moments)
+	for _, e := range n.events {
+		if v.PlayedFrom.IsZero() || e.At.Before(v.PlayedFrom) {
+			v.PlayedFrom, changed = e.At.UTC(), true
+		}
+		if at, planned := position[e.TrackID]; planned && heardBy[e.Action] && at >= v.Played {
+			v.Played, changed = at+1, true
+		}
+		if slices.ContainsFunc(moments, func(m moment) bool { return m.Event == e.EventID }) {
+			continue
+		}
+		moments = append(moments, moment{Event: e.EventID, At: e.At.UTC(), TrackID: e.TrackID, Strength: roundTo(e.Strength(), 4)})
+	}
+	// The newest stay, so that what was dropped once is dropped again when it is repeated.
+	slices.SortStableFunc(moments, func(a, b moment) int { return a.At.Compare(b.At) })
+	moments = moments[max(len(moments)-maxMoments, 0):]
+	if !slices.Equal(moments, v.Moments) {
+		v.Moments, changed = moments, true
+	}
+	return changed
+}
+
+// adapt takes news in, and plans anew what a playing ai vector has not played yet. What was planned stays where a new plan would be
+// better by less than 5 % of its cost (0.5 % after a skip or a dislike), so that a plan does not flutter. It
+// returns nil where no track changed.
+func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Replanned, error) {
+	var told *Replanned
+	began := time.Now()
+	_, err := s.change(ctx, profileID, n.vector, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
+		told = nil
+		next := *old
+		changed := next.take(n, plan)
+		if !changed && !n.readings {
+			return nil, nil, nil
+		}
+		now := s.clock()
+		next.UpdatedAt = now
+		heard := next.heard(plan)
+		if next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
+			return unlessSame(changed, &next), nil, nil
+		}
+		l, err := s.listener(ctx, profileID)
+		if err != nil {
+			return nil, nil, err
+		}
+		planned := next
+		made, err := s.replan(ctx, l, &planned, heard, plan.Tracks[len(heard):], n.tolerance())
+		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
+			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
+			return unlessSame(changed, &next), nil, nil
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		from := firstChange(plan.Tracks, made.record.Tracks)
+		if from < 0 && planned.Start == old.Start && planned.End == old.End {
+			return unlessSame(changed, &next), nil, nil
+		}
+		if from >= 0 {
+			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation)}
+		}
+		return &planned, made.record, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if told != nil {
+		s.observer.Observe(ctx, observe.Event{Operation: "tunevector.replan", Status: observe.Status(nil), Duration: time.Since(began)})
+	}
+	return told, nil
+}
+
+func unlessSame(changed bool, v *vectorRecord) *vectorRecord {
+	if changed {
+		return v
+	}
+	return nil
+}
+
+func (n *news) tolerance() float64 {
+	for _, e := range n.events {
+		if e.Action == ml.Skip || e.Action == ml.Dislike {
+			return responsive
+		}
+	}
+	return steadfast
+}
+
+// firstChange is the first position at which two plans differ, −1 if they do not.
+func firstChange(a, b []trackRecord) int {
+	for i := range max(len(a), len(b)) {
+		if i >= len(a) || i >= len(b) || a[i].ID != b[i].ID {
+			return i
+		}
+	}
+	return -1
+}
+
+// told says what a listener did, for one and for several.
+var told = []struct {
+	action    ml.Action
+	one, many string
+}{
+	{ml.Skip, "you skipped a track", "you skipped %d tracks"},
+	{ml.Dislike, "you disliked a track", "you disliked %d tracks"},
+	{ml.Like, "you liked a track", "you liked %d tracks"},
+	{ml.Save, "you saved a track", "you saved %d tracks"},
+	{ml.Rate, "you rated a track", "you rated %d tracks"},
+	{ml.Complete, "you heard a track to its end", "you heard %d tracks to their ends"},
+	{ml.Play, "you went on to a track", "you went on through %d tracks"},
+}
+
+func (n *news) reasons() []string {
+	reasons := []string{}
+	for _, t := range told {
+		count := 0
+		for _, e := range n.events {
+			if e.Action == t.action {
+				count++
+			}
+		}
+		switch count {
+		case 0:
+		case 1:
+			reasons = append(reasons, t.one)
+		default:
+			reasons = append(reasons, fmt.Sprintf(t.many, count))
+		}
+	}
+	if n.readings {
+		reasons = append(reasons, "your surroundings changed")
+	}
+	return reasons
+}
+
+// surroundingsChanged is the hook of package variable. New readings re-plan the playing ai vectors, ratings teach as well; an
+// ended consent takes along what was learned under it. Plans that were made under it are dropped by whoever reads them next.
+func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) error {
+	if c.OptedOut != uuid.Nil {
+		if err := s.preferences.Forget(ctx, c.ProfileID, c.OptedOut); err != nil {
+			return err
+		}
+	}
+	if len(c.Readings) == 0 {
+		return nil
+	}
+	if c.Variable.Type == variable.VectorRating {
+		if err := s.learnRatings(ctx, c); err != nil {
+			return err
+		}
+	}
+	q := store.Query{Table: store.Users, Partition: c.ProfileID, Prefix: playingPrefix}
+	for item, err := range store.All(ctx, s.store, q) {
+		if err != nil {
+			return err
+		}
+		id, err := uuid.Parse(item.Key.Sort[len(playingPrefix):])
+		if err != nil {
+			return err
+		}
+		if _, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true}); err != nil && fault.KindOf(err) != fault.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
+// ratingWeight is what a rating of a whole vector says of each track that was heard in it, compared with a rating of the track alone.
+const ratingWeight = 0.3
+
+// learnRatings lets the rating of a vector teach through the tracks that were heard in it. The rating of a vector that is gone teaches nothing.
+func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
+	var signals []preference.Signal
+	for _, r := range c.Readings {
+		_, v, plan, err := s.read(ctx, c.ProfileID, r.TuneVectorID)
+		if fault.KindOf(err) == fault.NotFound {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		known := map[string]*Track{}
+		heard := v.heard(plan)
+		ids := make([]string, len(heard))
+		for i := range heard {
+			ids[i] = heard[i].ID
+		}
+		if err := s.load(ctx, known, ids); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			// The same rating of the same track is the same event, however often it is told.
+			event := uuid.NewSHA1(c.Variable.Consent, fmt.Appendf(nil, "%s %d %s", r.TuneVectorID, r.At.UnixNano(), id))
+			if signal, teaches := signalOf(known[id], event, r.At, ratingWeight*(r.Value-3)/2, c.Variable.Consent); teaches {
+				signals = append(signals, signal)
+			}
+		}
+	}
+	if len(signals) == 0 {
+		return nil
+	}
+	return s.preferences.Learn(ctx, c.ProfileID, signals)
+}

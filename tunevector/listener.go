@@ -1,0 +1,125 @@
+package tunevector
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// listener is what planning and recommending know of a listener at one moment.
+type listener struct {
+	id       uuid.UUID
+	now      time.Time
+	snapshot variable.Snapshot
+	taste    preference.Taste
+	popular  ml.Popularity
+	history  history
+}
+
+func (s *Service) listener(ctx context.Context, profileID uuid.UUID) (*listener, error) {
+	l := &listener{id: profileID, now: s.now()}
+	var err error
+	if l.snapshot, err = s.variables.Snapshot(ctx, profileID); err != nil {
+		return nil, err
+	}
+	if l.taste, err = s.preferences.Taste(ctx, profileID, l.snapshot.Live); err != nil {
+		return nil, err
+	}
+	if l.popular, err = s.learning.Popularity(ctx); err != nil {
+		return nil, err
+	}
+	l.history, err = s.history(ctx, profileID)
+	return l, err
+}
+
+// maxHistory is how many of the newest interactions are looked at.
+const maxHistory = 300
+
+// history is what a listener did lately, by track.
+type history map[string]*past
+
+type past struct {
+	last     time.Time // when it was heard or judged last
+	strength float64   // the sum of what the interactions said, see [ml.Interaction.Strength]
+	disliked bool      // the last judgment was a dislike
+	judged   bool
+}
+
+func (s *Service) history(ctx context.Context, profileID uuid.UUID) (history, error) {
+	h, n := history{}, 0
+	for i, err := range s.learning.Interactions(ctx, profileID, time.Time{}, time.Time{}, true) {
+		if err != nil {
+			return nil, err
+		}
+		h.add(i)
+		if n++; n == maxHistory {
+			break
+		}
+	}
+	return h, nil
+}
+
+// add takes interactions in from the newest to the oldest.
+func (h history) add(i ml.Interaction) {
+	p := h[i.TrackID]
+	if p == nil {
+		p = &past{last: i.At}
+		h[i.TrackID] = p
+	}
+	p.strength += i.Strength()
+	switch i.Action {
+	case ml.Like, ml.Save, ml.Dislike:
+		if !p.judged {
+			p.judged, p.disliked = true, i.Action == ml.Dislike
+		}
+	}
+}
+
+// disliked are the tracks that the listener disliked and did not like since.
+func (h history) disliked(id string) bool {
+	p := h[id]
+	return p != nil && p.disliked
+}
+
+// heardWithin reports whether the listener had to do with the track in the time before now.
+func (h history) heardWithin(id string, now time.Time, d time.Duration) bool {
+	p := h[id]
+	return p != nil && now.Sub(p.last) < d
+}
+
+// traits are what a taste sees of a track.
+func (t *Track) traits() preference.Traits {
+	return preference.Traits{Genres: t.Genres, Artists: t.Artists, Instruments: t.Instruments, Tempo: t.Features.Tempo}
+}
+
+// popularity is the larger of what our listeners and the provider say.
+func (l *listener) popularity(t *Track) float64 {
+	return max(l.popular.Score(t.ID), min(max(t.Popularity, 0), 1))
+}
+
+// How likings are put together into the one number that the planner takes, −1 to 1.
+const (
+	popularWeight = 0.2 // what the most popular track gains on one that nobody knows
+	heardLoss     = 0.3 // what a track loses that was heard within heardLately
+	heardLately   = 12 * time.Hour
+	sessionWeight = 0.8  // what a moment of strength 1 does to a track like the one it spoke of
+	sessionReach  = 0.25 // the planner's distance at which a moment says nothing any more
+)
+
+// liking is how much the listener likes the track now.
+func (l *listener) liking(t *Track, session []sessionMoment) float64 {
+	score, _ := l.taste.Score(t.traits())
+	score += popularWeight * l.popularity(t)
+	if l.history.heardWithin(t.ID, l.now, heardLately) {
+		score -= heardLoss
+	}
+	for i := range session {
+		score += sessionWeight * session[i].strength * session[i].likeness(t)
+	}
+	return min(max(score, -1), 1)
+}

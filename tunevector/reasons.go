@@ -1,0 +1,89 @@
+package tunevector
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+)
+
+// What reasons call near, smooth and popular.
+const (
+	nearWithin   = 0.15 // of the planner's distance between a track and its target
+	smoothWithin = 0.15 // of the distance between neighbors
+	popularFrom  = 0.6  // of popularity
+	mostLikings  = 2    // phrases of taste a track
+	guessedBelow = 0.4  // confidence in features
+)
+
+// explain notes for each track not yet heard why it is there, as far as that does not follow from its features and target: those
+// reasons are told by [Service.hydrate], from the track as it is then.
+func (c *composition) explain(p *planRecord) {
+	pinned := map[string]bool{}
+	for _, pin := range c.def.Pinned {
+		pinned[pin.TrackID] = true
+	}
+	stage := -1
+	if n := len(c.heard); n > 0 {
+		stage = c.heard[n-1].Stage
+	}
+	for i := len(c.heard); i < len(p.Tracks); i++ {
+		t := &p.Tracks[i]
+		t.Why = nil
+		if pinned[t.ID] {
+			t.Why = append(t.Why, "pinned by you")
+		}
+		if t.Stage != stage && t.Stage >= 0 && t.Stage < len(c.def.Stages) {
+			t.Why = append(t.Why, fmt.Sprintf("opens the %s stage", c.def.Stages[t.Stage].genre()))
+		}
+		stage = t.Stage
+		if i == len(c.heard) {
+			t.Why = append(t.Why, c.situation.reasons...)
+		}
+		track := c.tracks[t.ID]
+		if track == nil {
+			continue
+		}
+		score, reasons := c.listener.taste.Score(track.traits())
+		if score > 0 {
+			t.Why = append(t.Why, first(reasons, mostLikings)...)
+		}
+		if c.listener.popularity(track) >= popularFrom {
+			t.Why = append(t.Why, "popular")
+		}
+	}
+}
+
+// follows are the reasons that follow from where a track stands: near its target, near the track before.
+func follows(t, before *Track, target Features) []string {
+	if t.Confidence <= 0 || !sound(t.Features) {
+		return []string{"nothing is known of how it sounds"}
+	}
+	var reasons []string
+	if planner.Distance(t.Features, target) <= nearWithin {
+		reasons = append(reasons, fmt.Sprintf("energy %.2f near the target %.2f", t.Features.Energy, target.Energy))
+	} else {
+		reasons = append(reasons, fmt.Sprintf("the best that was found here: energy %.2f for a target of %.2f", t.Features.Energy, target.Energy))
+	}
+	if t.Confidence < guessedBelow {
+		reasons[0] += " (estimated)"
+	}
+	if before != nil && before.Confidence > 0 && sound(before.Features) && planner.Distance(before.Features, t.Features) <= smoothWithin {
+		reasons = append(reasons, fmt.Sprintf("smooth step from the track before (%s)", tempoStep(before.Features.Tempo, t.Features.Tempo)))
+	}
+	return reasons
+}
+
+// tempoStep says how the tempo changes, half and double time told as what they are.
+func tempoStep(from, to float64) string {
+	switch d := math.Round(to - from); {
+	case d == 0:
+		return "same tempo"
+	case math.Abs(math.Log2(to/from)) < 0.5:
+		return fmt.Sprintf("%+.0f BPM", d)
+	case to > from:
+		return "double time"
+	default:
+		return "half time"
+	}
+}

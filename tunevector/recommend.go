@@ -1,0 +1,166 @@
+package tunevector
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// How recommendations are chosen. The score of a track is
+//
+//	0.7·(1 + taste)/2 + 0.3·popularity
+//
+// and what was heard within a week comes after all that was not.
+const (
+	tasteShare     = 0.7
+	popularShare   = 0.3
+	restTime       = 7 * 24 * time.Hour
+	mostOfArtist   = 2   // of one artist, while others are there
+	recommendFrom  = 300 // candidates of each query
+	popularLooked  = 200 // of the most popular tracks
+	wellLiked      = 0.2 // taste from which its reasons are told
+	recommendDaily = 24 * time.Hour
+)
+
+// Recommend returns tracks this listener may like, best first; limit is 1–100. Never empty while there is music.
+// What was disliked or is avoided is not among them; what was heard within a week is only where nothing else is left.
+func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int) ([]Recommendation, error) {
+	if err := checkLimit(limit); err != nil {
+		return nil, err
+	}
+	l, err := s.listener(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.recommendable(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	scored := make([]scoredTrack, 0, len(found))
+	for _, t := range found {
+		if l.history.disliked(t.ID) || l.taste.Avoids(t.traits()) {
+			continue
+		}
+		scored = append(scored, l.score(t))
+	}
+	slices.SortFunc(scored, func(a, b scoredTrack) int {
+		if a.heard != b.heard {
+			if a.heard {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.track.ID, b.track.ID))
+	})
+	out := make([]Recommendation, 0, limit)
+	for _, t := range first(varied(scored), limit) {
+		out = append(out, Recommendation{
+			TrackID: t.track.ID, Title: t.track.Title, Artists: append([]string{}, t.track.Artists...), Score: roundTo(t.score, 4), Reasons: t.reasons,
+		})
+	}
+	return out, nil
+}
+
+type scoredTrack struct {
+	track   *Track
+	score   float64
+	heard   bool
+	reasons []string
+}
+
+func (l *listener) score(t *Track) scoredTrack {
+	taste, reasons := l.taste.Score(t.traits())
+	popular := l.popularity(t)
+	r := scoredTrack{track: t, heard: l.history.heardWithin(t.ID, l.now, restTime), score: tasteShare*(1+taste)/2 + popularShare*popular}
+	if taste >= wellLiked {
+		r.reasons = append(r.reasons, first(reasons, mostLikings)...)
+	}
+	if popular >= popularFrom {
+		r.reasons = append(r.reasons, "popular")
+	}
+	if r.heard {
+		r.reasons = append(r.reasons, "you heard it lately")
+	}
+	if len(r.reasons) == 0 {
+		r.reasons = []string{"something new for you"}
+	}
+	return r
+}
+
+// recommendable gathers what may be recommended: of the genres and artists that the listener likes, what is
+// popular, and some of everything, which changes from day to day.
+func (s *Service) recommendable(ctx context.Context, l *listener) (map[string]*Track, error) {
+	found := map[string]*Track{}
+	if err := s.load(ctx, found, l.popular.Top(popularLooked)); err != nil {
+		return nil, err
+	}
+	day := CandidateQuery{Limit: recommendFrom, Seed: uint64(l.now.Truncate(recommendDaily).Unix()), Listener: l.id}
+	queries := []CandidateQuery{day}
+	if genres := first(l.taste.Genres(), likedNames); len(genres) > 0 {
+		q := day
+		q.Genres = genres
+		queries = append(queries, q)
+	}
+	if artists := first(l.taste.Artists(), likedNames); len(artists) > 0 {
+		q := day
+		q.Artists = artists
+		queries = append(queries, q)
+	}
+	for _, q := range queries {
+		tracks, err := s.music.Candidates(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range tracks {
+			found[tracks[i].ID] = &tracks[i]
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	for _, kind := range []Kind{Soundscape, Podcast} { // a catalog without songs
+		q := day
+		q.Kind = kind
+		tracks, err := s.music.Candidates(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for i := range tracks {
+			found[tracks[i].ID] = &tracks[i]
+		}
+	}
+	return found, nil
+}
+
+// varied puts what is beyond the second track of an artist behind all others, in the same order.
+func varied(sorted []scoredTrack) []scoredTrack {
+	var ahead, behind []scoredTrack
+	count := map[string]int{}
+	for _, t := range sorted {
+		crowded := t.heard
+		for _, artist := range t.track.Artists {
+			artist = strings.ToLower(artist)
+			count[artist]++
+			crowded = crowded || count[artist] > mostOfArtist
+		}
+		if crowded {
+			behind = append(behind, t)
+		} else {
+			ahead = append(ahead, t)
+		}
+	}
+	slices.SortStableFunc(behind, func(a, b scoredTrack) int { // what was heard stays last
+		switch {
+		case a.heard == b.heard:
+			return 0
+		case a.heard:
+			return 1
+		}
+		return -1
+	})
+	return append(ahead, behind...)
+}
