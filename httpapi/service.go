@@ -1,0 +1,30 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// healthTimeout is how long the store may take to answer a check of health: shorter than a load balancer waits.
+const healthTimeout = 2 * time.Second
+
+// health says whether requests can be served at present, which needs the store. It reads a key that is never written.
+func (h *Handler) health(c *call) (reply, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, healthTimeout)
+	defer cancel()
+	_, err := h.app.Store().Get(ctx, store.Key{Table: store.Users, Sort: "health"}, store.Eventual)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return reply{}, fault.Wrap(err, fault.Unavailable, messageUnavailable)
+	}
+	return reply{value: struct {
+		Status string `json:"status"`
+	}{"ok"}}, nil
+}
+
+func (h *Handler) document(*call) (reply, error) {
+	return reply{raw: document, hashed: true}, nil
+}

@@ -1,0 +1,173 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+)
+
+var (
+	aim   = fields(map[string]*shape{"energy": aNumber, "valence": aNumber, "tempo": aNumber, "acousticness": aNumber, "instrumentalness": aNumber})
+	point = fields(map[string]*shape{
+		"at": aNumber, "energy": aNumber, "valence": aNumber, "tempo": aNumber, "acousticness": aNumber, "instrumentalness": aNumber,
+	})
+	definition = fields(map[string]*shape{
+		"name": aText, "kind": aText, "mode": aText, "durationMinutes": anInteger, "direction": aText,
+		"start": aim, "end": aim, "curve": aText, "points": listOf(point),
+		"stages": listOf(fields(map[string]*shape{"genre": aText, "minutes": anInteger})),
+		"order":  aText, "seed": anInteger, "excludeExplicit": aBoolean,
+		"pinned":   listOf(fields(map[string]*shape{"position": anInteger, "trackId": aText})),
+		"excluded": listOf(aText),
+	})
+	definitionPatch = removable(definition, "name", "mode")
+)
+
+// removable is the shape of a merge patch on an object: null takes any field away but the required ones. Objects in it are
+// merged likewise; lists are replaced whole, and so hold no null.
+func removable(s *shape, needed ...string) *shape {
+	patch := &shape{kind: object, fields: map[string]*shape{}}
+	for name, f := range s.fields {
+		if f.kind == object {
+			f = removable(f)
+		}
+		patch.fields[name] = orNull(f)
+	}
+	for _, name := range needed {
+		patch.fields[name] = s.fields[name]
+	}
+	return patch
+}
+
+type vectorDone struct {
+	Message string    `json:"message"`
+	ID      uuid.UUID `json:"tuneVectorId"`
+}
+
+func (h *Handler) createVector(c *call) (reply, error) {
+	d, err := decode[tunevector.Definition](c, definition, nil)
+	if err != nil {
+		return reply{}, err
+	}
+	v, err := h.app.TuneVectors.Create(c.ctx, c.profileID, d)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{
+		status: http.StatusCreated, location: c.childPath("tune-vectors", v.ID), version: v.Version,
+		value: vectorDone{"Tune vector created successfully", v.ID},
+	}, nil
+}
+
+func (h *Handler) getVector(c *call) (reply, error) {
+	v, err := h.app.TuneVectors.Get(c.ctx, c.profileID, c.childID)
+	return reply{value: v, version: v.Version}, err
+}
+
+// updateVector merges the patch into the definition as it was given, so that what the service filled in stays its to fill in.
+func (h *Handler) updateVector(c *call) (reply, error) {
+	patch, wrong, err := c.object(definitionPatch)
+	if err == nil && len(wrong) > 0 {
+		err = withRules(wrong, func() error { return patchRules(patch, wrong) })
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	var v tunevector.TuneVector
+	err = c.change(h.vectorVersion(c), func(ifMatch store.Version) error {
+		v, err = h.app.TuneVectors.Update(c.ctx, c.profileID, c.childID, func(d *tunevector.Definition) error {
+			return mergeDefinition(d, patch)
+		}, ifMatch)
+		return err
+	})
+	return reply{version: v.Version, value: vectorDone{"Tune vector updated successfully", c.childID}}, err
+}
+
+// alone are the fields whose rules need no other field.
+var alone = []string{"name", "kind", "mode", "curve", "order", "seed", "points", "start", "end"}
+
+// patchRules says what else is wrong with a patch of which some fields are not well-formed, as far as the patch alone can tell.
+func patchRules(patch map[string]any, wrong fault.Fields) error {
+	given := map[string]any{}
+	for _, field := range alone {
+		if patch[field] != nil {
+			given[field] = patch[field]
+		}
+	}
+	for field := range wrong {
+		delete(given, root(field))
+	}
+	var d tunevector.Definition
+	if err := remarshal(given, &d); err != nil {
+		return err
+	}
+	e, ok := fault.As(nil)
+	if !ok {
+		return nil
+	}
+	var f fault.Fields
+	for field, text := range e.Fields {
+		if given[root(field)] != nil {
+			f.Add(field, "%s", text)
+		}
+	}
+	return f.Err()
+}
+
+func mergeDefinition(d *tunevector.Definition, patch map[string]any) error {
+	var before any
+	if err := remarshal(d, &before); err != nil {
+		return err
+	}
+	var after tunevector.Definition
+	if err := remarshal(merge(before, patch), &after); err != nil {
+		return fault.Wrap(err, fault.Invalid, "The patch does not make a tune vector")
+	}
+	*d = after
+	return nil
+}
+
+func (h *Handler) vectorVersion(c *call) func() (store.Version, error) {
+	return func() (store.Version, error) {
+		v, err := h.app.TuneVectors.Get(c.ctx, c.profileID, c.childID)
+		return v.Version, err
+	}
+}
+
+func (h *Handler) deleteVector(c *call) (reply, error) {
+	err := c.change(h.vectorVersion(c), func(ifMatch store.Version) error {
+		return h.app.TuneVectors.Delete(c.ctx, c.profileID, c.childID, ifMatch)
+	})
+	return reply{value: vectorDone{"Tune vector deleted successfully", c.childID}}, err
+}
+
+func (h *Handler) listVectors(c *call) (reply, error) {
+	q := c.query()
+	limit, token := q.page()
+	page, next, err := h.app.TuneVectors.List(c.ctx, c.profileID, limit, token)
+	return reply{hashed: true, value: struct {
+		Vectors []tunevector.TuneVector `json:"tuneVectors"`
+		Next    string                  `json:"nextPageToken,omitempty"`
+	}{notNil(page), next}}, q.listed(err)
+}
+
+func (h *Handler) exportVector(c *call) (reply, error) {
+	q := c.query()
+	format, given := q.one("format")
+	if !given {
+		format = string(tunevector.XSPF)
+	}
+	switch f := tunevector.Format(format); f {
+	case tunevector.XSPF, tunevector.JSPF, tunevector.M3U8:
+	default:
+		q.wrong.Add("format", "Format must be xspf, jspf or m3u8")
+	}
+	if err := q.wrong.Err(); err != nil {
+		return reply{}, err
+	}
+	body, mediaType, err := h.app.TuneVectors.Export(c.ctx, c.profileID, c.childID, tunevector.Format(format))
+	return reply{raw: body, mediaType: mediaType, hashed: true}, err
+}
