@@ -55,10 +55,12 @@ func (c *call) checkMediaType() error {
 	return &statusError{http.StatusUnsupportedMediaType, "The request body must be application/json"}
 }
 
-// object reads the body as a JSON object of a shape.
-func (c *call) object(s *shape) (map[string]any, fault.Fields, error) {
+var errNoObject = fault.New(fault.Invalid, "The request body must be a JSON object")
+
+// parse reads the body as a JSON object, and notes names that stand in it twice.
+func (c *call) parse() (map[string]any, fault.Fields, error) {
 	if len(c.raw) == 0 {
-		return nil, nil, fault.New(fault.Invalid, "The request body must be a JSON object")
+		return nil, nil, errNoObject
 	}
 	tree, err := parseJSON(c.raw)
 	if err != nil {
@@ -66,14 +68,31 @@ func (c *call) object(s *shape) (map[string]any, fault.Fields, error) {
 	}
 	o, ok := tree.value.(map[string]any)
 	if !ok {
-		return nil, nil, fault.New(fault.Invalid, "The request body must be a JSON object")
+		return nil, nil, errNoObject
 	}
 	var f fault.Fields
 	for _, path := range tree.repeated {
 		f.Add(path, "Must not be given twice")
 	}
-	s.check("", o, &f)
 	return o, f, nil
+}
+
+// wellFormed says what is wrong with a body of any shape.
+func (c *call) wellFormed() error {
+	_, wrong, err := c.parse()
+	if err != nil {
+		return err
+	}
+	return wrong.Err()
+}
+
+// object reads the body as a JSON object of a shape.
+func (c *call) object(s *shape) (map[string]any, fault.Fields, error) {
+	o, wrong, err := c.parse()
+	if err == nil {
+		s.check("", o, &wrong)
+	}
+	return o, wrong, err
 }
 
 // decode reads the body into a T. All that is wrong is named at once: with what JSON can tell, that of the fields which

@@ -18,19 +18,17 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/internal/fault"
-	"github.com/rhythmiq/rhythmiq/internal/observe"
 )
 
 // Handler serves an App. It is an http.Handler, starts no goroutine that outlives a request, and needs no closing.
 type Handler struct {
-	app      *rhythmiq.App
-	o        Options
-	routes   *node
-	callers  limiter
-	signUps  limiter
-	sealing  chan struct{} // bounds how many slow keys are derived at a time
-	observer rhythmiq.Observer
-	outer    http.Handler
+	app     *rhythmiq.App
+	o       Options
+	routes  *node
+	callers limiter
+	signUps limiter
+	sealing chan struct{} // bounds how many slow keys are derived at a time
+	outer   http.Handler
 }
 
 // New returns a Handler for app. Options with mistakes are refused with all of them named.
@@ -39,7 +37,7 @@ func New(app *rhythmiq.App, o Options) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Handler{app: app, o: o, observer: observe.Or(o.Observer), sealing: make(chan struct{}, slowKeys)}
+	h := &Handler{app: app, o: o, sealing: make(chan struct{}, slowKeys)}
 	h.routes = newTree(h.table())
 	if h.callers, err = newLimiter(*o.CallerRate, o.LimitedCallers); err != nil {
 		return nil, err
@@ -100,7 +98,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 				p = nil
 			}
 		}
-		h.observer.Observe(c.ctx, rhythmiq.Event{Operation: c.event(), Status: statusText(c.sent), Duration: h.o.Now().Sub(start)})
+		h.o.Observer.Observe(c.ctx, rhythmiq.Event{Operation: c.event(), Status: statusText(c.sent), Duration: h.o.Now().Sub(start)})
 		if p != nil {
 			abort()
 		}

@@ -32,9 +32,9 @@ type Options struct {
 	// CORS lets browsers of other origins in. nil: none.
 	CORS *CORS
 
-	Logger   *slog.Logger      // gets the causes of answers with status 500; nil: nothing is logged
-	Observer rhythmiq.Observer // gets one event a request; nil: none
-	Now      func() time.Time  // nil: time.Now
+	Logger   *slog.Logger      // gets the causes of answers with status 500; nil: the App's
+	Observer rhythmiq.Observer // gets one event a request; nil: the App's
+	Now      func() time.Time  // nil: the App's
 }
 
 // Rate is a limit. Where PerSecond is 0 there is none.
@@ -97,11 +97,17 @@ func (o Options) withDefaults(app *rhythmiq.App) (Options, error) {
 		}
 	}
 	o.CORS.check(&f)
+	if app == nil {
+		return o, f.Err()
+	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.Logger = app.Logger()
+	}
+	if o.Observer == nil {
+		o.Observer = app.Observer()
 	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = app.Now
 	}
 	return o, f.Err()
 }

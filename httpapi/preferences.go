@@ -21,7 +21,7 @@ type preferenceDone struct {
 }
 
 func (h *Handler) createPreference(c *call) (reply, error) {
-	a, err := decode[preference.Addition](c, preferenceAddition, nil)
+	a, err := decode(c, preferenceAddition, preference.Addition.Validate)
 	if err != nil {
 		return reply{}, err
 	}
@@ -41,7 +41,7 @@ func (h *Handler) getPreference(c *call) (reply, error) {
 }
 
 func (h *Handler) updatePreference(c *call) (reply, error) {
-	changes, err := decodePatch[preference.Changes](c, preferenceChanges, nil, map[string]any{"weight": 1})
+	changes, err := decodePatch(c, preferenceChanges, preference.Changes.Validate, map[string]any{"weight": 1})
 	if err != nil {
 		return reply{}, err
 	}

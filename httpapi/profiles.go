@@ -23,7 +23,10 @@ type profileDone struct {
 }
 
 func (h *Handler) createProfile(c *call) (reply, error) {
-	r, err := decode[profile.Registration](c, registration, nil)
+	r, err := decode(c, registration, func(r profile.Registration) error {
+		r.Identity = c.who.Identity
+		return r.Validate()
+	})
 	if err != nil {
 		return reply{}, err
 	}
@@ -53,7 +56,7 @@ type updatedFields struct {
 }
 
 func (h *Handler) updateProfile(c *call) (reply, error) {
-	changes, err := decode[profile.Changes](c, profileChanges, nil)
+	changes, err := decode(c, profileChanges, profile.Changes.Validate)
 	if err != nil {
 		return reply{}, err
 	}

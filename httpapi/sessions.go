@@ -12,45 +12,13 @@ import (
 
 var credentials = fields(map[string]*shape{"email": aText, "username": aText, "password": aText})
 
-type givenCredentials struct {
-	Email    *string `json:"email"`
-	Username *string `json:"username"`
-	Password *string `json:"password"`
-}
-
-func (g givenCredentials) check() error {
-	var f fault.Fields
-	switch {
-	case g.Email != nil && g.Username != nil:
-		f.Add("username", "Give either the email or the username, not both")
-	case g.Email == nil && g.Username == nil:
-		f.Add("email", "Email or username is required")
-	case g.Username == nil && *g.Email == "":
-		f.Add("email", "Email is required")
-	case g.Email == nil && *g.Username == "":
-		f.Add("username", "Username is required")
-	}
-	if g.Password == nil || *g.Password == "" {
-		f.Add("password", "Password is required")
-	}
-	return f.Err()
-}
-
 func (h *Handler) createSession(c *call) (reply, error) {
-	given, err := decode(c, credentials, givenCredentials.check)
-	if err == nil {
-		err = given.check()
-	}
+	given, err := decode(c, credentials, profile.Credentials.Validate)
 	if err != nil {
 		return reply{}, err
 	}
-	asked := profile.Credentials{Password: *given.Password, Address: c.address()}
-	if given.Email != nil {
-		asked.Email = *given.Email
-	} else {
-		asked.Username = *given.Username
-	}
-	s, err := h.app.Profiles.Login(c.ctx, asked)
+	given.Address = c.address()
+	s, err := h.app.Profiles.Login(c.ctx, given)
 	if err != nil {
 		return reply{}, err
 	}

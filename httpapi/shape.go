@@ -34,7 +34,6 @@ const (
 	instant    // a time as in RFC 3339
 	object
 	list
-	reading // a number, or coordinates
 )
 
 func fields(m map[string]*shape) *shape { return &shape{kind: object, fields: m} }
@@ -48,14 +47,12 @@ func orNull(s *shape) *shape {
 }
 
 var (
-	aText       = &shape{kind: text}
-	aNumber     = &shape{kind: number}
-	anInteger   = &shape{kind: integer}
-	aBoolean    = &shape{kind: boolean}
-	aUUID       = &shape{kind: identifier}
-	aTime       = &shape{kind: instant}
-	aReading    = &shape{kind: reading, fields: coordinates.fields}
-	coordinates = fields(map[string]*shape{"latitude": aNumber, "longitude": aNumber})
+	aText     = &shape{kind: text}
+	aNumber   = &shape{kind: number}
+	anInteger = &shape{kind: integer}
+	aBoolean  = &shape{kind: boolean}
+	aUUID     = &shape{kind: identifier}
+	aTime     = &shape{kind: instant}
 )
 
 // check notes every difference between a value and the shape, and returns the value in the form that decoding takes:
@@ -90,14 +87,6 @@ func (s *shape) check(path string, v any, f *fault.Fields) any {
 		s.checkList(path, v, f)
 	case object:
 		s.checkObject(path, v, f)
-	case reading:
-		if _, ok := v.(map[string]any); ok {
-			s.checkObject(path, v, f)
-		} else if _, ok := v.(json.Number); !ok {
-			f.Add(path, "Must be a number, or latitude and longitude")
-		} else {
-			checkNumber(path, v, f)
-		}
 	}
 	return v
 }

@@ -2,11 +2,9 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
 
 	"github.com/google/uuid"
 
-	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -16,8 +14,6 @@ var (
 	variableChanges  = fields(map[string]*shape{
 		"type": aText, "optedIn": orNull(aBoolean), "retentionDays": orNull(anInteger), "timeZone": orNull(aText),
 	})
-	oneReading   = fields(map[string]*shape{"value": aReading, "at": aTime, "cadence": aNumber, "tuneVectorId": aUUID})
-	manyReadings = fields(map[string]*shape{"readings": listOf(oneReading)})
 )
 
 type variableDone struct {
@@ -26,7 +22,7 @@ type variableDone struct {
 }
 
 func (h *Handler) createVariable(c *call) (reply, error) {
-	a, err := decode[variable.Addition](c, variableAddition, nil)
+	a, err := decode(c, variableAddition, variable.Addition.Validate)
 	if err != nil {
 		return reply{}, err
 	}
@@ -46,7 +42,7 @@ func (h *Handler) getVariable(c *call) (reply, error) {
 }
 
 func (h *Handler) updateVariable(c *call) (reply, error) {
-	changes, err := decodePatch[variable.Changes](c, variableChanges, nil,
+	changes, err := decodePatch(c, variableChanges, variable.Changes.Validate,
 		map[string]any{"optedIn": false, "retentionDays": 90, "timeZone": ""})
 	if err != nil {
 		return reply{}, err
@@ -83,51 +79,19 @@ func (h *Handler) listVariables(c *call) (reply, error) {
 	}{notNil(page), next}}, q.listed(err)
 }
 
-// recordReadings takes one reading or a list of them.
+// recordReadings takes one reading or a list of them. What a reading may be depends on the variable, and so it is the
+// service that reads the body; here is looked at only what it cannot see.
 func (h *Handler) recordReadings(c *call) (reply, error) {
-	readings, single, err := c.readings()
-	if err != nil {
+	if err := c.wellFormed(); err != nil {
 		return reply{}, err
 	}
-	if err := h.app.Variables.Record(c.ctx, c.profileID, c.childID, readings); err != nil {
-		if single {
-			err = unlisted(err)
-		}
+	if _, err := h.app.Variables.RecordJSON(c.ctx, c.profileID, c.childID, c.raw); err != nil {
 		return reply{}, err
 	}
 	return reply{
 		status: http.StatusCreated, location: c.childPath("variables", c.childID) + "/readings",
 		value: variableDone{"Readings recorded successfully", c.childID},
 	}, nil
-}
-
-func (c *call) readings() (readings []variable.Reading, single bool, err error) {
-	if tree, err := parseJSON(c.raw); err == nil {
-		o, _ := tree.value.(map[string]any)
-		_, many := o["readings"]
-		single = !many
-	}
-	if single {
-		r, err := decode[variable.Reading](c, oneReading, nil)
-		return []variable.Reading{r}, true, err
-	}
-	r, err := decode[struct {
-		Readings []variable.Reading `json:"readings"`
-	}](c, manyReadings, nil)
-	return r.Readings, false, err
-}
-
-// unlisted names the fields of the only reading as the caller wrote them, who gave no list.
-func unlisted(err error) error {
-	e, ok := fault.As(err)
-	if !ok || e.Fields == nil {
-		return err
-	}
-	var f fault.Fields
-	for field, text := range e.Fields {
-		f.Add(strings.TrimPrefix(field, "readings[0]."), "%s", text)
-	}
-	return &fault.Error{Kind: e.Kind, Message: e.Message, Fields: f, Cause: err}
 }
 
 func (h *Handler) listReadings(c *call) (reply, error) {

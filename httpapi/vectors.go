@@ -48,7 +48,7 @@ type vectorDone struct {
 }
 
 func (h *Handler) createVector(c *call) (reply, error) {
-	d, err := decode[tunevector.Definition](c, definition, nil)
+	d, err := decode(c, definition, tunevector.Definition.Validate)
 	if err != nil {
 		return reply{}, err
 	}
@@ -104,7 +104,7 @@ func patchRules(patch map[string]any, wrong fault.Fields) error {
 	if err := remarshal(given, &d); err != nil {
 		return err
 	}
-	e, ok := fault.As(nil)
+	e, ok := fault.As(d.Validate())
 	if !ok {
 		return nil
 	}
