@@ -28,6 +28,7 @@ type composition struct {
 	tracks    map[string]*Track // all that may come up, and what was heard
 	situation situation
 	bends     []Point
+	over      bool // nothing is left to plan
 	problem   planner.Problem
 }
 
@@ -43,18 +44,21 @@ func endOf(tracks []trackRecord) float64 {
 	return last.Start + last.Duration
 }
 
-// compose makes the problem of planning v for l, behind what was heard. It sets what v has filled in.
-func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, heard, keep []trackRecord) (*composition, error) {
-	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: heard, keep: keep, tracks: map[string]*Track{}}
+// compose makes the problem of planning v for l from r. It sets what v has filled in.
+func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}}
 	c.bar()
 	if err := s.recall(ctx, c, v.Moments); err != nil {
 		return nil, err
 	}
-	if err := c.fits(); err != nil {
+	if err := c.fits(r.all); err != nil {
 		return nil, err
 	}
 	if err := s.aim(ctx, c, v); err != nil {
 		return nil, err
+	}
+	if c.over {
+		return c, nil
 	}
 	g, err := s.gather(ctx, c)
 	if err != nil {
@@ -68,7 +72,7 @@ func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, hea
 			g.add(*t, c.stageSet(k.Stage))
 		}
 	}
-	if len(g.tracks) == 0 && c.elapsed() < c.seconds() {
+	if len(g.tracks) == 0 {
 		return nil, s.nothingFor(ctx, c, CandidateQuery{Kind: c.def.Kind})
 	}
 	c.pose(g)
@@ -158,21 +162,30 @@ func (s *Service) load(ctx context.Context, known map[string]*Track, ids []strin
 	return nil
 }
 
-// fits reports a duration shorter than what was heard, beyond half of the longest track.
-func (c *composition) fits() error {
+// fits sees whether there is anything left to plan: not where what was heard reaches the duration, or comes as near to it as a plan
+// must (half of its longest track) and is all that there was. A duration further behind what was heard is a field error, and so
+// is a pin where nothing can be planned.
+func (c *composition) fits(all bool) error {
 	longest := 0.0
 	for _, t := range c.heard {
 		longest = max(longest, t.Duration)
 	}
-	if c.elapsed()-c.seconds() <= longest/2 {
-		return nil
-	}
 	var f fault.Fields
-	field := "durationMinutes"
-	if c.def.Mode == Guided {
-		field = "stages"
+	left := c.seconds() - c.elapsed()
+	if -left > longest/2 {
+		field := "durationMinutes"
+		if c.def.Mode == Guided {
+			field = "stages"
+		}
+		f.Add(field, "%.0f minutes were played already", math.Floor(c.elapsed()/60))
 	}
-	f.Add(field, "%.0f minutes were played already", math.Floor(c.elapsed()/60))
+	if c.over = left <= 0 || all && left <= longest/2 && len(c.heard) > 0; c.over {
+		for i, p := range c.def.Pinned {
+			if p.Position >= len(c.heard) {
+				f.Add(fmt.Sprintf("pinned[%d].position", i), "All of the plan was played already")
+			}
+		}
+	}
 	return f.Err()
 }
 

@@ -211,7 +211,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		planned := next
-		made, err := s.replan(ctx, l, &planned, heard, plan.Tracks[len(heard):], n.tolerance())
+		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance()})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
 			return unlessSame(changed, &next), nil, nil
@@ -220,7 +220,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		from := firstChange(plan.Tracks, made.record.Tracks)
-		if from < 0 && planned.Start == old.Start && planned.End == old.End {
+		if from < 0 && planned.Start == old.Start && planned.End == old.End && old.live(l.snapshot) {
 			return unlessSame(changed, &next), nil, nil
 		}
 		if from >= 0 {
@@ -300,18 +300,16 @@ func (n *news) reasons() []string {
 	return reasons
 }
 
-// surroundingsChanged is the hook of package variable. New readings re-plan the playing ai vectors, ratings teach as well; an
-// ended consent takes along what was learned under it. Plans that were made under it are dropped by whoever reads them next.
+// surroundingsChanged is the hook of package variable. Any change re-plans the playing ai vectors, ratings teach as well, and an
+// ended consent takes along what was learned under it. Plans of other vectors that were made under it are dropped by whoever reads
+// them next.
 func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) error {
 	if c.OptedOut != uuid.Nil {
 		if err := s.preferences.Forget(ctx, c.ProfileID, c.OptedOut); err != nil {
 			return err
 		}
 	}
-	if len(c.Readings) == 0 {
-		return nil
-	}
-	if c.Variable.Type == variable.VectorRating {
+	if c.Variable.Type == variable.VectorRating && len(c.Readings) > 0 {
 		if err := s.learnRatings(ctx, c); err != nil {
 			return err
 		}

@@ -107,7 +107,7 @@ const (
 	popularWeight = 0.2 // what the most popular track gains on one that nobody knows
 	heardLoss     = 0.3 // what a track loses that was heard within heardLately
 	heardLately   = 12 * time.Hour
-	sessionWeight = 0.8  // what a moment of strength 1 does to a track like the one it spoke of
+	sessionWeight = 2.0  // what a moment of strength 1 does to a track like the one it spoke of: a skip at once bars it, nearly
 	sessionReach  = 0.25 // the planner's distance at which a moment says nothing any more
 )
 

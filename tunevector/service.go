@@ -19,6 +19,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
@@ -130,7 +131,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 	if err != nil {
 		return TuneVector{}, err
 	}
-	p, err := s.replan(ctx, l, v, nil, nil, always)
+	p, err := s.replan(ctx, l, v, rest{})
 	if err != nil {
 		return TuneVector{}, err
 	}
@@ -169,33 +170,43 @@ type replanned struct {
 	situation []string
 }
 
-// replan makes a new plan for v behind what was heard, and sets what v has filled in. What is in keep stays unless
-// the new plan is better by more than tolerance.
+// rest is what a plan goes on from.
+type rest struct {
+	heard []trackRecord // stays as it is
+	all   bool          // heard is all that was planned
+	// keep stood behind heard, and stays unless a new plan is better by more than tolerance.
+	keep      []trackRecord
+	tolerance float64
+}
+
+// replan makes a new plan for v from r, and sets what v has filled in.
 //
 // Where a consent that v was planned under has ended, nothing that was derived under it is left: nothing is kept, and
 // what was heard gets new targets and loses its reasons.
-func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, heard, keep []trackRecord, tolerance float64) (*replanned, error) {
+func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r rest) (*replanned, error) {
 	live, before := v.live(l.snapshot), v.Consents
 	if !live {
-		keep = nil
+		r.keep = nil
 	}
-	c, err := s.compose(ctx, l, v, heard, keep)
+	c, err := s.compose(ctx, l, v, r)
 	if err != nil {
 		return nil, err
 	}
 	if !live {
-		c.forget(heard)
+		c.forget(r.heard)
 	}
-	solution, err := s.solve(ctx, c, tolerance)
-	if err != nil {
-		return nil, err
+	solution := planner.Solution{Duration: c.elapsed(), Complete: true}
+	if !c.over {
+		if solution, err = s.solve(ctx, c, r.tolerance); err != nil {
+			return nil, err
+		}
 	}
-	if c.def.Order != ByArc {
+	if c.def.Order != ByArc && !c.over {
 		if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
 			return nil, err
 		}
 	}
-	if len(keep) > 0 { // what was kept was planned under the consents of then
+	if len(r.keep) > 0 { // what was kept was planned under the consents of then
 		for _, consent := range before {
 			if !slices.Contains(v.Consents, consent) {
 				v.Consents = append(v.Consents, consent)
@@ -267,7 +278,7 @@ func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Ite
 		}
 		next := *old
 		heard := old.heard(oldPlan)
-		made, err := s.replan(ctx, l, &next, heard, nil, always)
+		made, err := s.replan(ctx, l, &next, rest{heard: heard, all: len(heard) == len(oldPlan.Tracks)})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			made, err = next.leave(heard), nil
 		}
@@ -382,7 +393,7 @@ func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *ve
 	if err != nil {
 		return nil, err
 	}
-	heard := old.heard(plan)
+	from := rest{heard: old.heard(plan), all: old.Played >= len(plan.Tracks)}
 	sorted := was
 	sorted.Order = is.Order
 	if is.Order != ByArc && same(sorted, is) && old.live(l.snapshot) {
@@ -391,9 +402,9 @@ func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *ve
 	replaced := was
 	replaced.Pinned, replaced.Excluded = is.Pinned, is.Excluded
 	if same(replaced, is) {
-		return s.replan(ctx, l, next, heard, plan.Tracks[len(heard):], always)
+		from.keep, from.tolerance = plan.Tracks[len(from.heard):], always
 	}
-	return s.replan(ctx, l, next, heard, nil, always)
+	return s.replan(ctx, l, next, from)
 }
 
 func same(a, b Definition) bool { return reflect.DeepEqual(a, b) }
