@@ -27,6 +27,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -84,6 +85,9 @@ func open(ctx context.Context, path string, o *Options, steps []string) (_ *Stor
 	s := &Store{now: o.Now, read: map[store.Table]reads{}}
 	if s.now == nil {
 		s.now = time.Now
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
 	}
 	if err := prepareFile(ctx, path, steps); err != nil {
 		return nil, err

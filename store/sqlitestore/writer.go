@@ -18,6 +18,7 @@ type writer struct {
 	commit   *sql.Stmt
 	rollback *sql.Stmt
 	tables   map[store.Table]changes
+	prepared []*sql.Stmt // all of them
 
 	jobs    chan *job
 	closing chan struct{}
@@ -59,7 +60,7 @@ func startWriter(ctx context.Context, path string) (_ *writer, err error) {
 	}
 	w.db.SetMaxOpenConns(1)
 	if err := w.prepare(ctx); err != nil {
-		return nil, errors.Join(err, w.db.Close())
+		return nil, errors.Join(err, w.release())
 	}
 	w.done.Go(w.work)
 	return w, nil
@@ -86,9 +87,10 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		)
 	}
 	for _, s := range all {
-		if *s.to, err = w.conn.PrepareContext(ctx, s.text); err != nil { //nolint:sqlclosecheck // closed with conn
+		if *s.to, err = w.conn.PrepareContext(ctx, s.text); err != nil { //nolint:sqlclosecheck // release does
 			return err
 		}
+		w.prepared = append(w.prepared, *s.to)
 	}
 	for t, c := range made {
 		w.tables[t] = *c
@@ -100,7 +102,19 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 func (w *writer) stop() error {
 	close(w.closing)
 	w.done.Wait()
-	return errors.Join(w.conn.Close(), w.db.Close())
+	return w.release()
+}
+
+// release closes the connection. Its statements come first: while one is open SQLite keeps the file open, and the files beside it.
+func (w *writer) release() error {
+	var errs []error
+	for _, s := range w.prepared {
+		errs = append(errs, s.Close())
+	}
+	if w.conn != nil {
+		errs = append(errs, w.conn.Close())
+	}
+	return errors.Join(append(errs, w.db.Close())...)
 }
 
 // do has run made as one change, and waits for it or for the end of ctx. What run uses must not change after do
