@@ -1,9 +1,12 @@
 package catalog
 
 import (
+	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rhythmiq/rhythmiq/tunevector"
 )
@@ -29,7 +32,7 @@ func (b *builder) add(r *row) error {
 	c := b.c
 	n, ok := c.table.find(r.id, c.idOf)
 	if !ok {
-		n = uint32(len(c.id)) //nolint:gosec // memory ends first
+		n = uint32(len(c.id))
 		id, err := c.ids.add(r.id)
 		if err != nil {
 			return err
@@ -110,7 +113,7 @@ func (b *builder) setURI(n uint32, r *row) error {
 
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-// finish makes the catalogue ready for use.
+// finish makes the catalog ready for use.
 func (b *builder) finish() *Catalog {
 	c := b.c
 	b.fillFeatures()
@@ -125,14 +128,17 @@ func (b *builder) finish() *Catalog {
 	c.artist, c.genre, c.instrument = exact(c.artist), exact(c.genre), exact(c.instrument)
 	c.millis, c.features, c.popularity = exact(c.millis), exact(c.features), exact(c.popularity)
 	c.confidence, c.flags = exact(c.confidence), exact(c.flags)
-	c.indexGenres()
+	c.terms = newGenreIndex(&c.genres)
+	c.listGenres()
 	c.indexArtists()
+	c.buildIndex()
 	return c
 }
 
 // fillFeatures gives every track the features it lacks, from its tags, its genres and its kind (see priors.go).
 func (b *builder) fillFeatures() {
 	c := b.c
+	priors := newPriors()
 	cache := map[priorKey]prior{}
 	for n, known := range b.known {
 		if known == 1<<dimensions-1 {
@@ -141,7 +147,7 @@ func (b *builder) fillFeatures() {
 		key := priorKey{c.genre[n], c.flags[n] & kindMask}
 		p, ok := cache[key]
 		if !ok {
-			p = priorOf(c.genres.strings(key.genres), key.kind.kind())
+			p = priors.of(c.genres.strings(key.genres), key.kind.kind())
 			cache[key] = p
 		}
 		confidence := 0.0
@@ -163,25 +169,29 @@ type priorKey struct {
 }
 
 // findVersions marks tracks that are another one's song: the same title and artists, without regard to case, of the same
-// kind and as explicit. Catalogues have one recording under many ids (the single, the album, each compilation), and a
+// kind and as explicit. Catalogs have one recording under many ids (the single, the album, each compilation), and a
 // listener would hear the same song again. The most popular one stands for all, with the genres of all.
 func (b *builder) findVersions() {
 	c := b.c
 	type song struct {
-		artists, title string
-		flags          flag
+		title   uint64 // a hash: two songs of an artist that share one by chance do not occur
+		artists uint32 // the first list of the same artists
+		flags   flag
 	}
 	first := make(map[song]uint32, len(c.id))
-	folded := make([]string, c.artists.len()) // of each list of artists
-	for list := range folded {
-		folded[list] = strings.ToLower(strings.Join(c.artists.strings(uint32(list)), "\x00")) //nolint:gosec // a list's number
-	}
+	same := sameLists(&c.artists)
+	seed := maphash.MakeSeed()
+	var title []byte
 	for i := range c.id {
-		n := uint32(i) //nolint:gosec // a track's number
+		n := uint32(i)
 		if c.title[n] == 0 || c.artist[n] == 0 {
 			continue
 		}
-		key := song{folded[c.artist[n]], strings.ToLower(c.titles.get(c.title[n])), c.flags[n] & (kindMask | flagExplicit)}
+		title = title[:0]
+		for _, r := range c.titles.get(c.title[n]) {
+			title = utf8.AppendRune(title, unicode.ToLower(r))
+		}
+		key := song{maphash.Bytes(seed, title), same[c.artist[n]], c.flags[n] & (kindMask | flagExplicit)}
 		main, ok := first[key]
 		if !ok {
 			first[key] = n
@@ -206,4 +216,19 @@ func (b *builder) findVersions() {
 		}
 	}
 	slices.SortFunc(c.versions, func(a, b version) int { return int(a.track) - int(b.track) })
+}
+
+// sameLists gives for each list of names the first that is the same without regard to case.
+func sameLists(l *lists) []uint32 {
+	first := make(map[string]uint32, l.len())
+	out := make([]uint32, l.len())
+	for i := range out {
+		list := uint32(i)
+		folded := strings.ToLower(strings.Join(l.strings(list), "\x00"))
+		if _, ok := first[folded]; !ok {
+			first[folded] = list
+		}
+		out[i] = first[folded]
+	}
+	return out
 }

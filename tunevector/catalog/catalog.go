@@ -4,7 +4,7 @@
 //	app, err := rhythmiq.New(rhythmiq.Config{Music: music})
 //
 // It reads CSV, TSV and JSONL as listeners' exports and the common feature sets have them (see [Load]), keeps a track in
-// some tens of bytes besides its words, and finds the tracks near an arc. [Demo] is a catalogue that needs no file. It does not
+// some tens of bytes besides its words, and finds the tracks near an arc. [Demo] is a catalog that needs no file. It does not
 // play music, and it does not fetch what a file lacks.
 package catalog
 
@@ -12,6 +12,7 @@ import (
 	"math"
 
 	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
 // Catalog is music in memory. It does not change, and is safe for concurrent use.
@@ -30,9 +31,10 @@ type Catalog struct {
 	table                        idTable
 	versions                     []version // sorted by track
 
-	genreForms   []string        // of each genre, see genreForm
+	terms        genreIndex
+	index        *planner.Index
+	genreCount   []uint32        // tracks of each list of genres
 	genresOf     [kinds][]string // in alphabetical order
-	kindCount    [kinds]int      // how many tracks there are that may be proposed
 	artistOrder  []uint32        // artists by their folded name
 	artistStarts []uint32        // of each artist in artistTracks, and the end
 	artistTracks []uint32        // tracks of each artist
@@ -93,7 +95,7 @@ var kindNames = [kinds]tunevector.Kind{tunevector.Playlist, tunevector.Podcast, 
 func kindFlag(k tunevector.Kind) flag {
 	for i, name := range kindNames {
 		if name == k {
-			return flag(i) //nolint:gosec // below kinds
+			return flag(i)
 		}
 	}
 	return 0
@@ -101,7 +103,7 @@ func kindFlag(k tunevector.Kind) flag {
 
 func (f flag) kind() tunevector.Kind { return kindNames[f&kindMask] }
 
-// New makes a catalogue of tracks that a host already has. A track that lacks what [Load] needs of a row, or has values that
+// New makes a catalog of tracks that a host already has. A track that lacks what [Load] needs of a row, or has values that
 // are out of bounds, is an error that names every such track. Features that are all zero with a confidence of 0 are missing ones.
 func New(tracks []tunevector.Track) (*Catalog, error) {
 	b := newBuilder()

@@ -22,7 +22,7 @@ const (
 	maxText = 1 << 16
 )
 
-var errTooLarge = fault.New(fault.Invalid, "the catalogue is too large: more than 4 GiB in one column")
+var errTooLarge = fault.New(fault.Invalid, "the catalog is too large: more than 4 GiB in one column")
 
 // add keeps s, of at most maxText bytes.
 func (t *texts) add(s string) (uint32, error) {
@@ -38,7 +38,7 @@ func (t *texts) add(s string) (uint32, error) {
 		}
 		t.seal()
 	}
-	ref := uint32(len(t.chunks)<<chunkBits | len(t.open)) //nolint:gosec // both parts are bounded above
+	ref := uint32(len(t.chunks)<<chunkBits | len(t.open))
 	t.open = binary.AppendUvarint(t.open, uint64(len(s)))
 	t.open = append(t.open, s...)
 	return ref, nil
@@ -122,7 +122,7 @@ func (l *lists) add(names []string) uint32 {
 		n, ok := l.numbers[name]
 		if !ok {
 			name = strings.Clone(name) // it may be a part of a whole row
-			n = uint32(len(l.names))   //nolint:gosec // memory ends first
+			n = uint32(len(l.names))
 			l.names = append(l.names, name)
 			l.numbers[name] = n
 		}
@@ -161,9 +161,9 @@ func (l *lists) intern() uint32 {
 	if list, ok := l.known[string(l.key)]; ok {
 		return list
 	}
-	list := uint32(l.len()) //nolint:gosec // memory ends first
+	list := uint32(l.len())
 	l.flat = append(l.flat, l.ids...)
-	l.starts = append(l.starts, uint32(len(l.flat))) //nolint:gosec // likewise
+	l.starts = append(l.starts, uint32(len(l.flat)))
 	l.known[string(l.key)] = list
 	return list
 }

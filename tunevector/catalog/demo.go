@@ -14,7 +14,7 @@ const (
 	tracksPerArtist = 8
 )
 
-// Demo returns a made-up catalogue to try things with: about 5,600 tracks of 48 genres of music, 7 of podcasts and 8 of
+// Demo returns a made-up catalog to try things with: about 5,600 tracks of 48 genres of music, 7 of podcasts and 8 of
 // soundscapes, each with enough for hours. Titles and artists are invented; nothing of it can be played. It is
 // generated anew by each call, the same on every machine: all of it is computed in whole numbers.
 func Demo() *Catalog {
@@ -148,17 +148,18 @@ func (d *dice) next() uint64 {
 }
 
 // below returns 0 to n−1; the bias of the remainder is far below what anyone could notice.
-func (d *dice) below(n int) int { return int(d.next() >> 33 % uint64(n)) } //nolint:gosec // n is a small positive constant
+func (d *dice) below(n int) int { return int(d.next() >> 33 % uint64(n)) }
 
 func (d *dice) percent(p int) bool { return d.below(100) < p }
 
-// normal is nearly normal: the sum of twelve dice of 0–100, less their mean, in hundredths of a standard deviation.
+// normal is nearly normal, in hundredths of a standard deviation: the sum of eight bytes, which has a mean of 1,020 and a standard
+// deviation of 209.
 func (d *dice) normal() int {
 	sum := 0
-	for range 12 {
-		sum += d.below(101)
+	for bits := d.next(); bits > 0; bits >>= 8 {
+		sum += int(bits & 0xff)
 	}
-	return sum - 600 // twelve uniform draws of width 100 have a standard deviation of 101
+	return (sum - 1020) * 100 / 209
 }
 
 func (d *dice) pick(words []string) string { return words[d.below(len(words))] }

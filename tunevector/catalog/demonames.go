@@ -18,7 +18,7 @@ var (
 func (d *demo) name(kind tunevector.Kind) string {
 	for {
 		stem := d.dice.pick(heads) + d.dice.pick(tails)
-		name := ""
+		var name string
 		switch {
 		case kind == talk:
 			name = stem + " Radio"
@@ -48,7 +48,7 @@ func (d *demo) title(p *profile, a *artist) string {
 	w := &p.words
 	for {
 		like, thing, where := d.dice.pick(w.like), d.dice.pick(w.things), d.dice.pick(w.where)
-		title := ""
+		var title string
 		switch d.dice.below(6) {
 		case 0:
 			title = thing + " " + where

@@ -2,69 +2,100 @@ package catalog
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
-// jitter is how much further away a candidate may seem than it is, as a share of its distance: so that another seed gives others that are as fit.
+// jitter is how much further away a candidate may seem than it is, as a share of its distance, so that another seed gives others that
+// are as fit. A track at the edge of the choice is then at most 15 % further from the arc than the nearest one left out.
 const jitter = 0.15
 
-// nearest returns limit of the tracks: for each point its nearest in turn, in the order of the catalogue.
-func (c *Catalog) nearest(tracks []uint32, along []tunevector.Features, limit int, seed uint64) []uint32 {
-	type ranked struct {
-		distance float64
-		track    uint32
+// rareGenre is how many tracks a genre has at most for it to be quicker to look at them alone.
+const rareGenre = 5000
+
+// along returns up to q.Limit tracks that pass near the points of q.Along, in the order of the catalog.
+func (c *Catalog) along(q tunevector.CandidateQuery, f *filter) []uint32 {
+	if f.genres != nil && f.most <= rareGenre {
+		return c.choose(c.all(f), q)
 	}
-	features := make([]planner.Features, len(tracks))
-	for i, n := range tracks {
-		features[i] = planner.Features(c.features[n].features())
+	kind := uint8(f.kind)
+	skip := func(n int) bool { return !c.fits(uint32(n), f) }
+	if f.genres != nil && f.terms == nil {
+		skip = func(n int) bool { return !f.genres[c.genre[n]] || !c.fits(uint32(n), f) }
 	}
-	ranks := make([][]ranked, len(along))
-	for p, point := range along {
-		r := make([]ranked, len(tracks))
-		for i, n := range tracks {
-			d := planner.Distance(planner.Features(point), features[i])
-			r[i] = ranked{d * (1 + jitter*chance(seed, n)), n}
-		}
-		slices.SortFunc(r, func(a, b ranked) int {
-			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.track, b.track))
-		})
-		ranks[p] = r
-	}
-	taken := make(map[uint32]bool, limit)
-	out := make([]uint32, 0, limit)
-	next := make([]int, len(along))
-	for len(out) < limit { // there are more tracks than limit, so this ends
-		for p := range ranks {
-			for taken[ranks[p][next[p]].track] {
-				next[p]++
-			}
-			n := ranks[p][next[p]].track
-			taken[n] = true
-			if out = append(out, n); len(out) == limit {
-				break
-			}
-		}
-	}
-	slices.Sort(out)
-	return out
+	return numbers(c.index.Along(q.Along, q.Limit, planner.Filter{
+		Kind: &kind, Genres: f.terms, Skip: skip, Jitter: jitter, Seed: q.Seed,
+	}))
 }
 
-// sample returns limit of the tracks, each as likely as another, in the order of the catalogue.
-func sample(tracks []uint32, limit int, seed uint64) []uint32 {
-	slices.SortFunc(tracks, func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(chance(seed, a), chance(seed, b)), cmp.Compare(a, b))
+// choose returns q.Limit of the tracks: those near the points of q.Along, or where there are none any, each as likely as another.
+func (c *Catalog) choose(tracks []uint32, q tunevector.CandidateQuery) []uint32 {
+	switch {
+	case len(tracks) <= q.Limit:
+		return tracks
+	case len(q.Along) == 0:
+		return sample(tracks, q.Limit, q.Seed)
+	}
+	index := planner.NewIndex(len(tracks), func(i int) planner.Entry {
+		return planner.Entry{Features: c.features[tracks[i]].features()}
 	})
-	out := slices.Clone(tracks[:limit])
-	slices.Sort(out)
+	out := numbers(index.Along(q.Along, q.Limit, planner.Filter{Jitter: jitter, Seed: q.Seed}))
+	for i, n := range out {
+		out[i] = tracks[n]
+	}
 	return out
 }
 
-// chance is a number in 0–1 that looks like chance and depends on nothing but seed and track.
-func chance(seed uint64, track uint32) float64 {
-	d := dice(seed ^ uint64(track)<<32)
-	d.next()
-	return float64(d.next()>>11) / (1 << 53)
+func numbers(found []int) []uint32 {
+	out := make([]uint32, len(found))
+	for i, n := range found {
+		out[i] = uint32(n)
+	}
+	return out
 }
+
+// sample returns limit of the tracks, which are more, each as likely as another, in the order they come in.
+func sample(tracks []uint32, limit int, seed uint64) []uint32 {
+	// Every track draws a number, and the lowest win. Sorting only those that may win keeps it linear.
+	type ticket struct{ draw, place uint32 }
+	var tickets []ticket
+	for most := uint64(0); len(tickets) < limit; {
+		most += 2 * uint64(limit) * (1 << 32) / uint64(len(tracks))
+		tickets = tickets[:0]
+		for i, n := range tracks {
+			if draw := chance(seed, n); uint64(draw) < most {
+				tickets = append(tickets, ticket{draw, uint32(i)})
+			}
+		}
+	}
+	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Or(cmp.Compare(a.draw, b.draw), cmp.Compare(a.place, b.place)) })
+	tickets = tickets[:limit]
+	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Compare(a.place, b.place) })
+	out := make([]uint32, limit)
+	for i, t := range tickets {
+		out[i] = tracks[t.place]
+	}
+	return out
+}
+
+// chance is a number that looks like chance and depends on nothing but seed and track.
+func chance(seed uint64, track uint32) uint32 {
+	d := dice(seed)
+	d = dice(d.next() ^ uint64(track))
+	return uint32(d.next() >> 32)
+}
+
+// buildIndex prepares along.
+func (c *Catalog) buildIndex() {
+	c.index = planner.NewIndex(len(c.id), func(n int) planner.Entry {
+		return planner.Entry{
+			Features: c.features[n].features(), Kind: uint8(c.flags[n] & kindMask), Genres: c.terms.of(c.genre[n]),
+		}
+	})
+}
+
+// maxTerms is how many terms the index can tell apart.
+const maxTerms = math.MaxUint16 + 1

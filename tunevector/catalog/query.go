@@ -18,7 +18,7 @@ const (
 )
 
 // Candidates returns tracks near the points of q.Along by the planner's distance, or anywhere where there are none, in the order of the
-// catalogue. A genre means every genre that [MatchesGenre] it, an artist is compared without regard to case. Of several tracks
+// catalog. A genre means every genre that [MatchesGenre] it, an artist is compared without regard to case. Of several tracks
 // with one title and the same artists the most popular stands for all; where any of them is excluded, none comes.
 // A query with values that are out of bounds is an error that names them.
 func (c *Catalog) Candidates(ctx context.Context, q tunevector.CandidateQuery) ([]tunevector.Track, error) {
@@ -34,25 +34,21 @@ func (c *Catalog) Candidates(ctx context.Context, q tunevector.CandidateQuery) (
 	if err := checkQuery(q); err != nil {
 		return nil, err
 	}
-	f := c.filter(q)
+	f, ok := c.filter(q)
+	if !ok {
+		return nil, nil
+	}
 	var found []uint32
 	switch {
-	case len(q.Genres) > 0 && f.genres == nil:
-		return nil, nil
 	case len(q.Artists) > 0:
-		found = c.byArtists(q.Artists, f)
+		found = c.choose(c.byArtists(q.Artists, &f), q)
+	case len(q.Along) > 0:
+		found = c.along(q, &f)
 	default:
-		found = c.all(f)
+		found = c.choose(c.all(&f), q)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
-	}
-	if len(found) > q.Limit {
-		if len(q.Along) > 0 {
-			found = c.nearest(found, q.Along, q.Limit, q.Seed)
-		} else {
-			found = sample(found, q.Limit, q.Seed)
-		}
 	}
 	out := make([]tunevector.Track, len(found))
 	for i, n := range found {
@@ -115,21 +111,33 @@ func checkQuery(q tunevector.CandidateQuery) error {
 // filter says which tracks may be candidates of a query.
 type filter struct {
 	kind      flag
-	genres    []bool // by genre; nil for all
+	genres    []bool   // by list of genres; nil for all
+	terms     []uint16 // of the index, which together mean the same; nil where they are too many for it
+	most      int      // how many tracks of any kind are of these genres at most
 	excluded  map[uint32]bool
 	forbidden flag // bits that no candidate has
 	millis    uint32
 }
 
-func (c *Catalog) filter(q tunevector.CandidateQuery) filter {
-	f := filter{kind: kindFlag(q.Kind), forbidden: flagVersion, millis: math.MaxUint32}
+// filter is what q asks for; ok is false where nothing can pass.
+func (c *Catalog) filter(q tunevector.CandidateQuery) (f filter, ok bool) {
+	f = filter{kind: kindFlag(q.Kind), forbidden: flagVersion, millis: math.MaxUint32}
 	if q.ExcludeExplicit {
 		f.forbidden |= flagExplicit
 	}
 	if q.MaxSeconds > 0 {
 		f.millis = uint32(min(q.MaxSeconds*1000, math.MaxUint32))
 	}
-	f.genres = c.wanted(q.Genres)
+	if len(q.Genres) > 0 {
+		if f.genres, f.terms = c.wanted(q.Genres); f.genres == nil {
+			return f, false
+		}
+		for list, ok := range f.genres {
+			if ok {
+				f.most += int(c.genreCount[list])
+			}
+		}
+	}
 	for _, id := range q.Exclude {
 		n, ok := c.table.find(id, c.idOf)
 		if !ok {
@@ -140,7 +148,7 @@ func (c *Catalog) filter(q tunevector.CandidateQuery) filter {
 		}
 		f.excluded[c.standsFor(n)] = true
 	}
-	return f
+	return f, true
 }
 
 // standsFor returns the track that is proposed for n's song, which is most often n.
@@ -152,42 +160,20 @@ func (c *Catalog) standsFor(n uint32) uint32 {
 	return c.versions[i].of
 }
 
-// wanted marks the genres that are meant by names; nil where there are none.
-func (c *Catalog) wanted(names []string) []bool {
-	var genres []bool
-	for _, name := range names {
-		form := genreForm(name)
-		for g, known := range c.genreForms {
-			if formMatches(form, known) {
-				if genres == nil {
-					genres = make([]bool, len(c.genreForms))
-				}
-				genres[g] = true
-			}
-		}
-	}
-	return genres
-}
-
 func (c *Catalog) passes(n uint32, f *filter) bool {
-	if c.flags[n]&kindMask != f.kind || c.flags[n]&f.forbidden != 0 || c.millis[n] > f.millis || f.excluded[n] {
-		return false
-	}
-	if f.genres == nil {
-		return true
-	}
-	for _, g := range c.genres.of(c.genre[n]) {
-		if f.genres[g] {
-			return true
-		}
-	}
-	return false
+	return c.flags[n]&kindMask == f.kind && c.fits(n, f) && (f.genres == nil || f.genres[c.genre[n]])
 }
 
-func (c *Catalog) all(f filter) []uint32 {
+// fits is passes without kind and genre, which the index knows.
+func (c *Catalog) fits(n uint32, f *filter) bool {
+	return c.flags[n]&f.forbidden == 0 && c.millis[n] <= f.millis && !f.excluded[n]
+}
+
+// all returns the tracks that pass, in order.
+func (c *Catalog) all(f *filter) []uint32 {
 	var found []uint32
 	for i := range c.id {
-		if n := uint32(i); c.passes(n, &f) { //nolint:gosec // a track's number
+		if n := uint32(i); c.passes(n, f) {
 			found = append(found, n)
 		}
 	}
@@ -195,7 +181,7 @@ func (c *Catalog) all(f filter) []uint32 {
 }
 
 // byArtists returns the tracks of the artists that pass, in order and without repeats.
-func (c *Catalog) byArtists(artists []string, f filter) []uint32 {
+func (c *Catalog) byArtists(artists []string, f *filter) []uint32 {
 	var found []uint32
 	for _, name := range artists {
 		folded := foldName(name)
@@ -207,7 +193,7 @@ func (c *Catalog) byArtists(artists []string, f filter) []uint32 {
 				break
 			}
 			for _, n := range c.artistTracks[c.artistStarts[a]:c.artistStarts[a+1]] {
-				if c.passes(n, &f) {
+				if c.passes(n, f) {
 					found = append(found, n)
 				}
 			}
@@ -226,7 +212,7 @@ func (c *Catalog) indexArtists() {
 	c.artistOrder = make([]uint32, len(folded))
 	for i, name := range c.artists.names {
 		folded[i] = foldName(name)
-		c.artistOrder[i] = uint32(i) //nolint:gosec // an artist's number
+		c.artistOrder[i] = uint32(i)
 	}
 	slices.SortFunc(c.artistOrder, func(a, b uint32) int { return cmp.Compare(folded[a], folded[b]) })
 
@@ -248,39 +234,8 @@ func (c *Catalog) indexArtists() {
 	c.artistTracks = make([]uint32, total)
 	for n, list := range c.artist {
 		for _, a := range c.artists.of(list) {
-			c.artistTracks[next[a]] = uint32(n) //nolint:gosec // a track's number
+			c.artistTracks[next[a]] = uint32(n)
 			next[a]++
 		}
-	}
-}
-
-// indexGenres prepares wanted and Genres.
-func (c *Catalog) indexGenres() {
-	c.genreForms = make([]string, len(c.genres.names))
-	for g, name := range c.genres.names {
-		c.genreForms[g] = genreForm(name)
-	}
-	var seen [kinds][]bool // by list of genres
-	for k := range seen {
-		seen[k] = make([]bool, c.genres.len())
-	}
-	for n, list := range c.genre {
-		seen[c.flags[n]&kindMask][list] = true
-	}
-	for k := range seen {
-		has := make([]bool, len(c.genres.names))
-		for list, ok := range seen[k] {
-			if ok {
-				for _, g := range c.genres.of(uint32(list)) { //nolint:gosec // a list's number
-					has[g] = true
-				}
-			}
-		}
-		for g, ok := range has {
-			if ok {
-				c.genresOf[k] = append(c.genresOf[k], c.genres.names[g])
-			}
-		}
-		slices.Sort(c.genresOf[k])
 	}
 }

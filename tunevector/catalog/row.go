@@ -37,6 +37,8 @@ var dimensionNames = [dimensions]string{"energy", "valence", "tempo", "acousticn
 type row struct {
 	id, uri, title               string
 	artists, genres, instruments []string
+	artistText                   string // what a file says of the artists, until splitArtists
+	oneArtist                    bool   // the file says that it is one
 	kind                         tunevector.Kind
 	seconds                      float64
 	explicit                     bool
@@ -117,12 +119,12 @@ func (r *row) check() error {
 	return nil
 }
 
-// badRow is what is wrong with a row, in words that never quote more than a little of it.
-type badRow string
+// badRowError is what is wrong with a row, in words that never quote more than a little of it.
+type badRowError string
 
-func (b badRow) Error() string { return string(b) }
+func (b badRowError) Error() string { return string(b) }
 
-func reason(format string, args ...any) error { return badRow(fmt.Sprintf(format, args...)) }
+func reason(format string, args ...any) error { return badRowError(fmt.Sprintf(format, args...)) }
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 
