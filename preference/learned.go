@@ -64,9 +64,10 @@ const (
 	MaxLearned = 200 // values kept for a listener; those with the least evidence left go first
 	SeenWindow = 512 // event ids remembered for each consent, so that what is given again is not learned again
 
-	leastEvidence = 1.0 / 256 // A of one full signal after eight half-lives; below it a value is dropped
-	maxParts      = 16        // consents under which something is learned at once; there are far fewer variables
-	maxEnded      = 64        // consents remembered as ended
+	leastEvidence  = 1.0 / 256 // A of one full signal after eight half-lives; below it a value is dropped
+	weightDecimals = 1e6       // of a weight as told: what is below is noise of adding up in another order
+	maxParts       = 16        // consents under which something is learned at once; there are far fewer variables
+	maxEnded       = 64        // consents remembered as ended
 )
 
 // learnedDocument is all that was learned for a profile.
@@ -228,7 +229,8 @@ func (d learnedDocument) learned(now time.Time, live func(uuid.UUID) bool) []Lea
 	}
 	all := make([]Learned, 0, len(sums))
 	for _, a := range sums {
-		all = append(all, Learned{Type: a.Type, Value: a.Value, Weight: a.Sum / (a.Magnitude + Evidence), Count: a.Count})
+		weight := math.Round(a.Sum/(a.Magnitude+Evidence)*weightDecimals) / weightDecimals
+		all = append(all, Learned{Type: a.Type, Value: a.Value, Weight: weight, Count: a.Count})
 	}
 	slices.SortFunc(all, func(a, b Learned) int {
 		return cmp.Or(cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value))

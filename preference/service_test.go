@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
@@ -426,6 +427,42 @@ func TestCreationAgainstDeletion(t *testing.T) {
 		wg.Wait()
 		requireEmptyStore(t, h.store, h.profile)
 	}
+}
+
+// events collects what a service observed.
+type events struct {
+	mu  sync.Mutex
+	all []observe.Event
+}
+
+func (e *events) Observe(_ context.Context, x observe.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.all = append(e.all, x)
+}
+
+func TestObserver(t *testing.T) {
+	var seen events
+	h := newHome(t, preference.Options{Observer: &seen})
+	p := h.add(t, preference.Genre, "a", 1)
+	_, _, err := h.Update(t.Context(), h.profile, p.ID, preference.Changes{Index: ptr(7)}, store.Version{})
+	require.Error(t, err)
+	require.NoError(t, h.Learn(t.Context(), h.profile, []preference.Signal{{EventID: uuid.New(), Strength: 1, Genres: []string{"b"}}}))
+	_, err = h.Taste(t.Context(), h.profile, nil)
+	require.NoError(t, err)
+	require.NoError(t, h.Forget(t.Context(), h.profile, uuid.New()))
+	require.NoError(t, h.Delete(t.Context(), h.profile, p.ID, store.Version{}))
+	require.NoError(t, h.DeleteAll(t.Context(), h.profile))
+	var got []string
+	for _, e := range seen.all {
+		got = append(got, e.Operation+" "+e.Status)
+	}
+	require.Equal(t, []string{
+		"preference.create ok", "preference.update invalid", "preference.learn ok", "preference.taste ok",
+		"preference.forget ok", "preference.delete ok", "preference.delete-all ok",
+	}, got)
+	require.Equal(t, []observe.Value{{Name: "signals", Number: 1}}, seen.all[2].Values)
+	require.Equal(t, []observe.Value{{Name: "set", Number: 1}, {Name: "learned", Number: 1}}, seen.all[3].Values)
 }
 
 func TestOptions(t *testing.T) {

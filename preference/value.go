@@ -2,7 +2,6 @@ package preference
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -49,20 +48,22 @@ func fold(s string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
 }
 
-var tempoPattern = regexp.MustCompile(`^([1-9][0-9]{1,2})(?:\s*-\s*([1-9][0-9]{1,2}))?$`)
-
-// parseTempo reads "120" or "90-110".
+// parseTempo reads "120" or "90-110", with space around the numbers.
 func parseTempo(value string) (low, high int, ok bool) {
-	m := tempoPattern.FindStringSubmatch(strings.TrimSpace(value))
-	if m == nil {
-		return 0, 0, false
-	}
-	low, _ = strconv.Atoi(m[1]) // digits, by the pattern
+	from, to, isRange := strings.Cut(value, "-")
+	low, ok = parseBPM(from)
 	high = low
-	if m[2] != "" {
-		high, _ = strconv.Atoi(m[2])
+	if isRange && ok {
+		high, ok = parseBPM(to)
 	}
-	return low, high, low >= MinTempo && low <= high && high <= MaxTempo
+	return low, high, ok && low >= MinTempo && low <= high && high <= MaxTempo
+}
+
+// parseBPM reads a whole number without sign and leading zeros.
+func parseBPM(s string) (int, bool) {
+	s = strings.TrimSpace(s)
+	n, err := strconv.Atoi(s)
+	return n, err == nil && strconv.Itoa(n) == s
 }
 
 func formatTempo(low, high int) string {
