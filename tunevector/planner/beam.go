@@ -76,7 +76,7 @@ func newBeam(in *instance, width, near int) *beam {
 			scratch = scratch[:0]
 			for k := range n {
 				if has(in.inStage[stage], k) {
-					rates[k] = (in.scale[k]*distance2(in.points[k], *target) + in.fixed[k]) / in.seconds[k]
+					rates[k] = (in.scale[k]*distance2(in.points[k], target) + in.fixed[k]) / in.seconds[k]
 					scratch = append(scratch, rates[k])
 				}
 			}

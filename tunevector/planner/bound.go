@@ -2,15 +2,16 @@ package planner
 
 import (
 	"context"
+	"maps"
 	"math"
 	"slices"
 )
 
 // The lower bound
 //
-// The relaxed problem allows a track to be played again, and spaces artists only between neighbors. Its best plan, found exactly
-// by dynamic programming (Viterbi 1967), cannot cost more than the best plan. Time is continuous and tracks differ in length, so
-// the program runs over buckets of start times, and everything is rounded in the plan's favor:
+// The relaxed problem allows a track to be played again, though not within two tracks of itself, and spaces artists only that far. Its
+// best plan, found exactly by dynamic programming (Viterbi 1967), cannot cost more than the best plan. Time is continuous and
+// tracks differ in length, so the program runs over buckets of start times, and everything is rounded in the plan's favor:
 //
 //   - A track that starts somewhere in a bucket costs what it costs where the arc is kindest to it in that bucket; the
 //     arc is enclosed in boxes for that.
@@ -19,20 +20,42 @@ import (
 //     0, so that the bound stays one for every μ ≥ 0 (a Lagrangian multiplier on elapsed time).
 //   - A plan may end where one with the longest candidate may.
 //
+// To keep a track from following the one before its predecessor, a state keeps its two best ways there that come from different
+// predecessors (2-cycle elimination, Christofides, Mingozzi and Toth 1981).
+//
 // Playing a track again is what makes the relaxed problem too cheap. It is made dear: each track gets a price λ ≥ 0, that is
 // paid at each playing, and all prices are paid back once. A plan without repeats pays at most what it gets back, so the bound stays
 // one for any prices, and good ones are found by subgradient steps (Held and Karp 1970).
 //
-// Paths that cost more than the plan that was found cannot be part of a better one, and are cut off.
+// A start through which every path costs more than the plan that was found cannot be part of a better plan, whatever the prices: it is
+// dropped for good. So few remain that the buckets can then be made finer, level by level.
 //
 // Pinned tracks make layers: the path passes each of them once and in order, at a time at which so many tracks can have been played
 // before it.
 
-// boundBuckets is into how many buckets the time that remains is cut.
-const boundBuckets = 240
+// boundLevels are the widths of the buckets, as parts of the time that remains, and what share of the passes each gets.
+var boundLevels = []struct {
+	buckets int
+	share   float64
+}{{96, 0.5}, {384, 0.25}, {1536, 0.25}}
+
+// driftUnit scales the multiplier on elapsed time against the prices, in seconds: the larger, the more slowly it moves.
+const driftUnit = 2 * referenceSeconds
+
+// firstStep is how far the first subgradient step goes, as a share of Polyak's with the plan's cost as the target.
+const firstStep = 0.3
+
+// guesses is how often the first prices are balanced against each other.
+const guesses = 2
+
+// deflection is how much of the direction before is kept.
+const deflection = 0.5
+
+// startsPerPass is what a pass is taken for in the count of work, in starts looked at.
+const startsPerPass = 14_000
 
 // boxesPerBucket is how finely the boxes that enclose the arc start.
-const boxesPerBucket = 4
+const boxesPerBucket = 2
 
 // maxLayers is up to how many pins are passed in order; further ones may stand anywhere, which only lowers the bound.
 const maxLayers = 8
@@ -40,56 +63,83 @@ const maxLayers = 8
 type bounder struct {
 	in      *instance
 	n       int
-	width   float64 // seconds of a bucket
-	starts  int     // buckets in which a track may start
-	buckets int     // buckets in which one may end
 	longest float64 // of all that may be in a plan
+	mu      float64
+	prices  []float64
+	// cheapest is by candidate the least transition to it; class has the candidates in the same class that all
+	// conflict with the same ones, else each has its own.
+	cheapest []float64
+	class    []int32
+	pins     []pin
+	layered  []bool // by candidate: among pins
 
-	node     []float64 // by bucket and candidate: least cost of a start there; +Inf where it may not
-	step     []int32   // by candidate: whole buckets
-	rest     []float64 // and the seconds over
-	cheapest []float64 // by candidate: the least transition to it
-	end      []float64 // by bucket: least cost of an end there; +Inf where none may be
-	mu       float64
-	prices   []float64
+	// Of the present level:
+	width    float64 // seconds of a bucket
+	starts   int     // buckets in which a track may start
+	buckets  int     // buckets in which one may end
+	step     []int32 // by candidate: its length in whole buckets
+	rest     []float64
+	end      []float64     // by bucket: least cost of an end there; +Inf where none may be
+	nodes    [][]startNode // by layer and bucket: the starts that are left
+	ahead    []float64     // by layer and bucket: least cost from there on, with the cheapest transitions
+	choice   []int32       // and the track that starts there at that cost, none for an end
+	behind   []float64     // by layer and bucket: least cost until there, with the cheapest transitions
+	departs  [][]departure // by layer and bucket: the starts with what it costs from there on, cheapest first
+	arrivals [][]arrival   // by layer and bucket
 
-	pins   []pin
-	ahead  []float64 // by layer and bucket: least cost from there on, without transitions but the cheapest
-	arrive []float64 // by layer, bucket, candidate: least cost of having ended there with it
-	from   []int32   // and the bucket in which it started
-	before []int32   // by layer, bucket, candidate: the track before it
-	queue  []arrival
-
-	path   []int32
-	counts []int32
+	labels   []label
+	queue    []arrival
+	best     [][2]arrival // by candidate: the best two ways to its end in a bucket, from different classes
+	met      []int32
+	path     []int32
+	work     int     // starts that may still be looked at
+	drift    float64 // seconds by which the buckets of the path run ahead of its tracks
+	counts   []int32
+	way      []float64 // in which the prices last moved, and mu:
+	driftway float64
 }
 
-// pin is a pinned track with the buckets in which it may start; adjacent says that it directly follows the pin before it (or the prefix).
-type pin struct {
+// startNode is a track that may start in a bucket, what it costs there at least, and what follows costs at least.
+type startNode struct {
+	cost, after float64
 	track       int32
-	first, last int
-	adjacent    bool
 }
 
+// arrival is a way to the end of a track.
 type arrival struct {
+	cost          float64
+	track, before int32
+	label         int32
+}
+
+// departure is a start with what it costs from there on at least.
+type departure struct {
 	cost  float64
 	track int32
 }
 
-func (s *Solution) bound(ctx context.Context, in *instance, p *Problem) {
-	if ctx.Err() != nil {
-		s.Complete = false
-		return
-	}
+// label is a track behind another on a path.
+type label struct{ track, parent int32 }
+
+// pin is a pinned track with the positions, after the prefix, at which it stands; adjacent says that it directly follows the pin
+// before it (or the prefix).
+type pin struct {
+	track       int32
+	first, last float64 // seconds after the prefix between which it starts
+	adjacent    bool
+}
+
+func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []int32) {
 	over := OverAll
 	if p.Shortlisted || in.shortlisted {
 		over = OverShortlist
 	}
-	if in.elapsed >= in.duration { // nothing is planned, and nothing can be
+	if in.elapsed >= in.duration || len(in.ids) == 0 { // nothing is planned, and nothing can be
 		s.LowerBound, s.BoundOver = s.Cost, over
 		return
 	}
 	b := newBounder(in, s.Cost)
+	b.guess(seq)
 	best, ok := b.tighten(ctx, s.Cost, p.Effort.BoundPasses)
 	s.Complete = s.Complete && ok
 	if math.IsInf(best, -1) {
@@ -105,45 +155,34 @@ func (s *Solution) bound(ctx context.Context, in *instance, p *Problem) {
 
 func newBounder(in *instance, cost float64) *bounder {
 	n := len(in.ids)
-	b := &bounder{in: in, n: n, longest: max(in.longest, in.prefixLongest)}
-	remaining := in.duration - in.elapsed
-	b.width = remaining / boundBuckets
-	b.starts = boundBuckets
-	b.buckets = b.starts + int(in.longest/b.width) + 2
-	b.mu = cost / remaining
-	b.prices = make([]float64, n)
-	b.counts = make([]int32, n)
-	b.step, b.rest = make([]int32, n), make([]float64, n)
-	for k, d := range in.seconds {
-		b.step[k] = int32(d / b.width)
-		b.rest[k] = d - float64(b.step[k])*b.width
+	b := &bounder{
+		in: in, n: n, longest: max(in.longest, in.prefixLongest), mu: cost / (in.duration - in.elapsed),
+		prices: make([]float64, n), cheapest: make([]float64, n), step: make([]int32, n), rest: make([]float64, n),
+		best: make([][2]arrival, n), counts: make([]int32, n), way: make([]float64, n), layered: make([]bool, n),
 	}
-	b.end = make([]float64, b.buckets)
-	for at := range b.end {
-		low, high := in.elapsed+float64(at)*b.width, in.elapsed+float64(at+1)*b.width
-		b.end[at] = math.Inf(1)
-		if low <= in.duration+b.longest/2 && high >= in.duration-b.longest/2 {
-			b.end[at] = in.weights.Length * max(low-in.duration, in.duration-high, 0) / referenceSeconds
-		}
-	}
-	b.cheapest = make([]float64, n)
 	for k := range b.cheapest {
-		least := in.jump(none, int32(k))
+		least := math.Inf(1)
 		for j := range n {
-			if b.mayFollow(int32(j), int32(k)) {
-				least = min(least, in.jump(int32(j), int32(k)))
+			if c := in.jump(int32(j), int32(k)); c < least && b.mayFollow(int32(j), int32(k)) {
+				least = c
 			}
 		}
 		b.cheapest[k] = least
 	}
+	for k := range b.best {
+		b.best[k][0].track, b.best[k][1].track = none, none
+	}
+	b.classify()
 	b.layPins()
-	b.costNodes()
-	layers := len(b.pins) + 1
-	b.ahead = make([]float64, layers*b.buckets)
-	b.arrive = make([]float64, layers*b.buckets*n)
-	b.from = make([]int32, layers*b.buckets*n)
-	b.before = make([]int32, layers*b.starts*n)
 	return b
+}
+
+// to is the least transition to a track that starts in a bucket: in the first, it may be the first.
+func (b *bounder) to(at int, k int32) float64 {
+	if at == 0 && b.mayStart(k) {
+		return min(b.cheapest[k], b.in.jump(none, k))
+	}
+	return b.cheapest[k]
 }
 
 func (b *bounder) mayFollow(j, k int32) bool {
@@ -153,226 +192,522 @@ func (b *bounder) mayFollow(j, k int32) bool {
 	return j != k
 }
 
-// layPins notes in which buckets each pinned track may start, by the shortest and longest tracks that can stand before it.
-func (b *bounder) layPins() {
-	in := b.in
-	positions := make([]int, 0, len(in.pins))
-	for position := range in.pins {
-		positions = append(positions, position)
-	}
-	slices.Sort(positions)
-	shortest := math.Inf(1)
-	for _, d := range in.seconds {
-		shortest = min(shortest, d)
-	}
-	for i, position := range positions[:min(len(positions), maxLayers)] {
-		low, high := float64(position)*shortest, float64(position)*in.longest
-		b.pins = append(b.pins, pin{
-			track:    in.pins[position],
-			first:    int(low/b.width) - 1,
-			last:     int(min(high/b.width, float64(b.buckets))) + 1,
-			adjacent: position == 0 || i > 0 && positions[i-1] == position-1,
-		})
+// mayFollowBut reports whether k may come two tracks after j, or be the second track where j is none.
+func (b *bounder) mayFollowBut(j, k int32) bool {
+	switch {
+	case j == none:
+		return b.in.gap < 3 || b.in.afterPrefix[0] == nil || !has(b.in.afterPrefix[0], int(k))
+	case b.in.gap > 2:
+		return !b.in.conflicting(j, k)
+	default:
+		return j != k
 	}
 }
 
-// costNodes computes what a start costs at least, for every candidate and bucket.
-func (b *bounder) costNodes() {
-	in, n := b.in, b.n
-	layered := make([]bool, n)
-	for _, p := range b.pins {
-		layered[p.track] = true
+// mayStart reports whether k may be the first track of what is planned.
+func (b *bounder) mayStart(k int32) bool {
+	for back := range b.in.gap - 1 {
+		if played := b.in.afterPrefix[back]; played != nil && has(played, int(k)) {
+			return false
+		}
 	}
-	cell := b.width / boxesPerBucket
-	boxes := make([]box, int((float64(b.buckets)*b.width+in.longest/2)/cell)+2)
-	for g := range boxes {
-		from := in.elapsed + float64(g)*cell
-		// From anywhere in the cell, a bucket further.
-		boxes[g] = in.arc.enclose(from/in.duration, (from+cell+b.width)/in.duration)
+	return true
+}
+
+// classify puts candidates that conflict with exactly each other into one class: where one of them may not come, none may.
+func (b *bounder) classify() {
+	in := b.in
+	b.class = make([]int32, b.n)
+	for k := range b.class {
+		b.class[k] = int32(k)
 	}
-	b.node = make([]float64, b.starts*n)
-	for at := range b.starts {
-		row := b.node[at*n : (at+1)*n]
-		first, last := in.stageAt(in.elapsed+float64(at)*b.width-1e-6), in.stageAt(in.elapsed+float64(at+1)*b.width+1e-6)
-		for k := range row {
-			row[k] = math.Inf(1)
-			for stage := first; stage <= last; stage++ {
-				if has(in.inStage[stage], k) {
-					g := at*boxesPerBucket + int(in.seconds[k]/2/cell)
-					row[k] = in.scale[k]*boxes[g].distance2(&in.points[k]) + in.fixed[k]
-					break
+	if in.gap < 3 {
+		return
+	}
+	for k := range b.class {
+		row := in.conflicts(int32(k))
+		lowest, same := int32(k), true
+		each(row, func(j int32) {
+			lowest = min(lowest, j)
+			same = same && slices.Equal(row, in.conflicts(j))
+		})
+		if same {
+			b.class[k] = lowest
+		}
+	}
+}
+
+// layPins notes between which times each pinned track may start, by the shortest and longest tracks that can stand before it.
+func (b *bounder) layPins() {
+	in := b.in
+	positions := slices.Sorted(maps.Keys(in.pins))
+	shortest := slices.Min(in.seconds)
+	for i, position := range positions[:min(len(positions), maxLayers)] {
+		b.pins = append(b.pins, pin{
+			track:    in.pins[position],
+			first:    float64(position) * shortest,
+			last:     float64(position) * in.longest,
+			adjacent: position == 0 || i > 0 && positions[i-1] == position-1,
+		})
+		b.layered[in.pins[position]] = true
+	}
+}
+
+// guess begins with the prices that speak for the plan: each of its tracks is so dear that a copy of it in the place of another
+// gains nothing (the dual of an assignment).
+func (b *bounder) guess(seq []int32) {
+	in, n := b.in, len(seq)
+	// cost of track j at position p, between the neighbors there.
+	costs := make([]float64, n*n)
+	c := cursor{time: in.elapsed}
+	for p := range seq {
+		for j, k := range seq {
+			cost := in.own(k, c.time) - b.mu*in.seconds[k]
+			if p > 0 {
+				cost += in.jump(seq[p-1], k)
+			}
+			if p+1 < n {
+				cost += in.jump(k, seq[p+1])
+			}
+			costs[p*n+j] = cost
+		}
+		c.time += in.seconds[seq[p]]
+	}
+	for range guesses {
+		for p, k := range seq {
+			for j, other := range seq {
+				if p-j > 2 || j-p > 2 { // nearer the relaxed problem allows none
+					b.prices[other] = max(b.prices[other], costs[p*n+p]+b.prices[k]-costs[p*n+j])
 				}
 			}
 		}
 	}
 }
 
+// level cuts the time into so many buckets, keeping of each coarser bucket only the starts that are left.
+func (b *bounder) level(buckets int) {
+	in := b.in
+	coarse, coarseStarts, coarseBuckets := b.nodes, b.starts, b.buckets
+	b.width = (in.duration - in.elapsed) / float64(buckets)
+	b.starts = buckets
+	for k, d := range in.seconds {
+		b.step[k] = int32(d / b.width)
+		b.rest[k] = d - float64(b.step[k])*b.width
+		if b.rest[k] < 1e-9*b.width { // no more than rounding
+			b.rest[k] = 0
+		}
+	}
+	b.buckets = b.starts + int(in.longest/b.width) + 2
+	b.end = make([]float64, b.buckets)
+	for at := range b.end {
+		const tolerance = 1e-6 // seconds
+		low, high := in.elapsed+float64(at)*b.width-tolerance, in.elapsed+float64(at+1)*b.width+tolerance
+		b.end[at] = math.Inf(1)
+		if low <= in.duration+b.longest/2 && high >= in.duration-b.longest/2 {
+			b.end[at] = in.weights.Length * max(low-in.duration, in.duration-high, 0) / referenceSeconds
+		}
+	}
+	layers := len(b.pins) + 1
+	b.nodes = make([][]startNode, layers*b.buckets)
+	b.ahead = make([]float64, layers*b.buckets)
+	b.choice = make([]int32, layers*b.buckets)
+	b.behind = make([]float64, layers*b.buckets)
+	b.departs = make([][]departure, layers*b.buckets)
+	b.arrivals = make([][]arrival, layers*b.buckets)
+
+	cell := b.width / boxesPerBucket
+	boxes := make([]box, int((float64(b.starts)*b.width+in.longest/2)/cell)+2)
+	for g := range boxes {
+		from := in.elapsed + (float64(g)-1e-6)*cell
+		// From anywhere in the cell, a bucket further.
+		boxes[g] = in.arc.enclose(from/in.duration, (from+1.00001*cell+b.width)/in.duration)
+	}
+	cost := func(at int, k int32) float64 {
+		g := at*boxesPerBucket + int(in.seconds[k]/2/cell)
+		return in.scale[k]*boxes[g].distance2(&in.points[k]) + in.fixed[k]
+	}
+	for layer := range layers {
+		for at := range b.starts {
+			var nodes []startNode
+			if coarse != nil {
+				left := coarse[layer*coarseBuckets+at*coarseStarts/b.starts]
+				nodes = make([]startNode, len(left))
+				for i, node := range left {
+					nodes[i] = startNode{cost: cost(at, node.track), track: node.track}
+				}
+			} else {
+				nodes = b.allStarts(layer, at, cost)
+			}
+			b.nodes[layer*b.buckets+at] = nodes
+		}
+	}
+}
+
+// allStarts are the tracks that may start in a bucket of a layer at the first level.
+func (b *bounder) allStarts(layer, at int, cost func(at int, k int32) float64) []startNode {
+	in := b.in
+	from, to := float64(at)*b.width-1e-6, float64(at+1)*b.width+1e-6
+	var nodes []startNode
+	if layer == len(b.pins) || !b.pins[layer].adjacent {
+		first, last := in.stageAt(in.elapsed+from), in.stageAt(in.elapsed+to)
+		nodes = make([]startNode, 0, b.n)
+		for k := range int32(b.n) {
+			for stage := first; stage <= last && !b.layered[k]; stage++ {
+				if has(in.inStage[stage], int(k)) {
+					nodes = append(nodes, startNode{cost: cost(at, k), track: k})
+					break
+				}
+			}
+		}
+	}
+	if layer < len(b.pins) && to >= b.pins[layer].first && from <= b.pins[layer].last {
+		k := b.pins[layer].track
+		nodes = append(nodes, startNode{cost: cost(at, k), track: k})
+	}
+	return nodes
+}
+
 // tighten runs the passes and returns the best bound; false where the context ended before they were all run.
 func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float64, bool) {
 	best := math.Inf(-1)
-	size := 1.0
-	stuck := 0
-	for range passes {
-		value, ok := b.pass(ctx, cost)
+	b.work = passes * startsPerPass
+	for i, level := range boundLevels {
+		if i > 0 && b.left()*level.buckets/b.starts > b.work {
+			break // finer would be more than what is left to be done
+		}
+		b.level(level.buckets)
+		if i == 0 {
+			b.climb(cost, passes, func() (float64, bool) { return b.rough(cost), true }, &best)
+		}
+		ok := b.climb(cost, max(int(float64(passes)*level.share), 1), func() (float64, bool) { return b.pass(ctx, cost) }, &best)
 		if !ok {
 			return best, false
 		}
-		if value > best+1e-4*math.Abs(cost-best) {
-			stuck = 0
-		} else if stuck++; stuck == 2 {
-			size, stuck = size/2, 0
-		}
-		best = max(best, value)
-		if best >= cost-1e-9 || !b.reprice(size*(cost-value)) {
+		if best >= cost-1e-9 {
 			break
 		}
 	}
 	return best, true
 }
 
-// reprice moves the prices along the subgradient: tracks played again become dearer, tracks not played cheaper. It
+// climb moves the prices by the subgradients of passes, and leaves them where the bound was best.
+func (b *bounder) climb(cost float64, passes int, pass func() (float64, bool), best *float64) bool {
+	size, stuck := firstStep, 0
+	most := math.Inf(-1)
+	prices, mu := slices.Clone(b.prices), b.mu
+	clear(b.way)
+	b.driftway = 0
+	defer func() { copy(b.prices, prices); b.mu = mu }()
+	for range passes {
+		if b.work <= 0 {
+			break
+		}
+		value, ok := pass()
+		if !ok {
+			return false
+		}
+		if value > most {
+			most, stuck = value, 0
+			copy(prices, b.prices)
+			mu = b.mu
+		} else if stuck++; stuck == 2 {
+			size, stuck = size/2, 0
+			copy(b.prices, prices)
+			b.mu = mu
+		}
+		*best = max(*best, value)
+		if *best >= cost-1e-9 || !b.reprice(size*(cost-value)) {
+			break
+		}
+	}
+	return true
+}
+
+// left is how many starts are left.
+func (b *bounder) left() int {
+	left := 0
+	for _, nodes := range b.nodes {
+		left += len(nodes)
+	}
+	return left
+}
+
+// reprice moves the prices along the subgradient: tracks played again become dearer, tracks not played cheaper, time
+// that is gained likewise. Part of the direction before is kept, against zigzag (Camerini, Fratta and Maffioli 1975). It
 // reports whether anything can still change.
 func (b *bounder) reprice(size float64) bool {
 	clear(b.counts)
 	for _, k := range b.path {
 		b.counts[k]++
 	}
-	norm := 0.0
+	drift := b.drift / driftUnit
+	b.driftway = drift + deflection*b.driftway
+	norm := b.driftway * b.driftway
 	for k, count := range b.counts {
-		if g := float64(count - 1); g > 0 || b.prices[k] > 0 {
-			norm += g * g
+		b.way[k] = float64(count-1) + deflection*b.way[k]
+		if b.way[k] < 0 && b.prices[k] == 0 {
+			b.way[k] = 0
 		}
+		norm += b.way[k] * b.way[k]
 	}
-	if norm == 0 {
+	if norm < 1e-9 {
 		return false
 	}
-	for k, count := range b.counts {
-		b.prices[k] = max(b.prices[k]+size*float64(count-1)/norm, 0)
+	b.mu = max(b.mu+size*b.driftway/norm/driftUnit, 0)
+	for k := range b.prices {
+		b.prices[k] = max(b.prices[k]+size*b.way[k]/norm, 0)
 	}
 	return true
 }
 
-// pass is one exact solution of the relaxed problem with the present prices.
-func (b *bounder) pass(ctx context.Context, cost float64) (float64, bool) {
-	paid := 0.0
+// limit is the cost, prices included, above which a path is not part of a plan better than one of the given cost.
+func (b *bounder) limit(cost float64) (limit, paid float64) {
 	for _, price := range b.prices {
 		paid += price
 	}
-	limit := cost + paid + 1e-7*(1+cost+paid)
+	return cost + paid + 1e-7*(1+cost+paid), paid
+}
+
+// rough is the bound without regard to which track comes before which, but for the cheapest transition to each.
+func (b *bounder) rough(cost float64) float64 {
+	limit, paid := b.limit(cost)
 	b.lookAhead()
-	for i := range b.arrive {
-		b.arrive[i] = math.Inf(1)
+	b.path, b.drift = b.path[:0], 0
+	for layer, at := 0, 0; ; {
+		k := b.choice[layer*b.buckets+at]
+		if k == none {
+			b.drift += float64(at) * b.width
+			break
+		}
+		b.path = append(b.path, k)
+		if b.passes(layer, k) {
+			layer++
+		}
+		i := layer*b.buckets + at + int(b.step[k])
+		at += int(b.step[k])
+		b.drift -= b.in.seconds[k]
+		if b.rest[k] > 0 && b.ahead[i+1]+b.mu*(b.width-b.rest[k]) < b.ahead[i]-b.mu*b.rest[k] {
+			at++
+		}
 	}
-	total, last := math.Inf(1), [3]int{-1, -1, -1} // layer, bucket, track of the best end
+	value := b.ahead[0] - paid
+	b.lookBehind()
+	b.drop(limit)
+	return value
+}
+
+// passes reports whether track k leads to the next layer.
+func (b *bounder) passes(layer int, k int32) bool {
+	return layer < len(b.pins) && b.pins[layer].track == k
+}
+
+// drop drops the starts through which every path costs more than the limit, by the rough costs before and behind them.
+func (b *bounder) drop(limit float64) {
+	for layer := range len(b.pins) + 1 {
+		for at := range b.starts {
+			i := layer*b.buckets + at
+			left := b.nodes[i][:0]
+			for _, node := range b.nodes[i] {
+				k, to := node.track, layer
+				if b.passes(layer, k) {
+					to++
+				}
+				if b.behind[i]+node.cost+b.prices[k]+b.to(at, k)+b.after(to, at, k) <= limit {
+					left = append(left, node)
+				}
+			}
+			b.nodes[i] = left
+		}
+	}
+}
+
+// pass is one exact solution of the relaxed problem with the present prices.
+func (b *bounder) pass(ctx context.Context, cost float64) (float64, bool) {
+	limit, paid := b.limit(cost)
+	b.lookBehind()
+	if !b.backward(ctx, limit) {
+		return 0, false
+	}
+	b.labels = b.labels[:0]
+	for i := range b.arrivals {
+		b.arrivals[i] = b.arrivals[i][:0]
+	}
+	b.arrivals[0] = append(b.arrivals[0], arrival{track: none, before: none, label: none})
+	total, last, end := limit, none, 0
 	for at := range b.buckets {
 		if ctx.Err() != nil {
 			return 0, false
 		}
 		for layer := range len(b.pins) + 1 {
-			row := b.arrive[(layer*b.buckets+at)*b.n:][:b.n]
-			b.queue = b.queue[:0]
-			for k, c := range row {
-				if !math.IsInf(c, 1) {
-					b.queue = append(b.queue, arrival{c, int32(k)})
-				}
+			i := layer*b.buckets + at
+			b.settle(i)
+			if len(b.queue) == 0 {
+				b.nodes[i] = b.nodes[i][:0]
+				continue
 			}
-			slices.SortFunc(b.queue, func(x, y arrival) int { return compareThen(x.cost, y.cost, int(x.track), int(y.track)) })
-			if layer == len(b.pins) && len(b.queue) > 0 && b.queue[0].cost+b.end[at] < total {
-				total = b.queue[0].cost + b.end[at]
-				last = [3]int{layer, at, int(b.queue[0].track)}
+			if layer == len(b.pins) && (at > 0 || len(b.in.prefix) > 0) && b.queue[0].cost+b.end[at] < total {
+				total, last, end = b.queue[0].cost+b.end[at], b.queue[0].label, at
 			}
 			if at < b.starts {
 				b.extend(layer, at, limit)
 			}
 		}
 	}
-	if len(b.in.prefix) > 0 && len(b.pins) == 0 && b.in.mayEnd(b.in.elapsed, b.longest) {
-		if c := b.in.lengthCost(b.in.elapsed); c < total { // nothing more need be played
-			total, last[0] = c, -1
-		}
+	b.path, b.drift = b.path[:0], float64(end)*b.width
+	for ; last != none; last = b.labels[last].parent {
+		b.path = append(b.path, b.labels[last].track)
+		b.drift -= b.in.seconds[b.labels[last].track]
 	}
-	b.trace(last)
 	return total - paid, true
 }
 
-// extend starts every track that may start in a bucket behind the arrivals in the queue.
+// settle fills the queue with the arrivals at a bucket, cheapest first, and of each track the best two from different classes.
+func (b *bounder) settle(i int) {
+	for _, a := range b.arrivals[i] {
+		if a.track == none {
+			b.queue = append(b.queue[:0], a)
+			return // nothing else arrives where the plan begins
+		}
+		best := &b.best[a.track]
+		if best[0].track == none {
+			b.met = append(b.met, a.track)
+		}
+		switch {
+		case best[0].track == none:
+			best[0] = a
+		case a.before == best[0].before || b.classOf(a.before) == b.classOf(best[0].before):
+			if a.less(&best[0]) {
+				best[0] = a
+			}
+		case a.less(&best[0]):
+			best[0], best[1] = a, best[0]
+		case best[1].track == none || a.less(&best[1]):
+			best[1] = a
+		}
+	}
+	b.queue = b.queue[:0]
+	for _, k := range b.met {
+		best := &b.best[k]
+		b.queue = append(b.queue, best[0])
+		if best[1].track != none {
+			b.queue = append(b.queue, best[1])
+		}
+		best[0].track, best[1].track = none, none
+	}
+	b.met = b.met[:0]
+	slices.SortFunc(b.queue, func(x, y arrival) int {
+		if x.less(&y) {
+			return -1
+		}
+		return 1
+	})
+}
+
+func (b *bounder) classOf(k int32) int32 {
+	if k == none {
+		return none
+	}
+	return b.class[k]
+}
+
+// less orders arrivals by cost, and then in a way that does not depend on chance.
+func (a *arrival) less(b *arrival) bool {
+	if a.cost != b.cost {
+		return a.cost < b.cost
+	}
+	if a.track != b.track {
+		return a.track < b.track
+	}
+	return a.before < b.before
+}
+
+// extend starts every track that may start in a bucket behind the arrivals in the queue, and drops for good those through which every
+// path costs too much.
 func (b *bounder) extend(layer, at int, limit float64) {
-	row := b.node[at*b.n:][:b.n]
-	before := b.before[(layer*b.starts+at)*b.n:][:b.n]
-	next := layer < len(b.pins)
-	if !next || !b.pins[layer].adjacent {
-		for k, own := range row {
-			if !math.IsInf(own, 1) && !b.isLayered(int32(k)) {
-				b.start(layer, layer, at, int32(k), own, before, limit)
-			}
+	nodes := b.nodes[layer*b.buckets+at]
+	left := nodes[:0]
+	for _, node := range nodes {
+		to := layer
+		if b.passes(layer, node.track) {
+			to++
+		}
+		if b.start(to, at, node, limit) {
+			left = append(left, node)
 		}
 	}
-	if next && at >= b.pins[layer].first && at <= b.pins[layer].last {
-		k := b.pins[layer].track
-		b.start(layer, layer+1, at, k, row[k], before, limit)
-	}
+	b.nodes[layer*b.buckets+at] = left
 }
 
-func (b *bounder) isLayered(k int32) bool {
-	for i := range b.pins {
-		if b.pins[i].track == k {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *bounder) start(layer, to, at int, k int32, own float64, before []int32, limit float64) {
-	own += b.prices[k]
-	most := limit - own - b.after(to, at, k) // that the way to its start may cost
-	best, by := math.Inf(1), none
-	if at == 0 && layer == 0 {
-		if first := b.in.jump(none, k); b.mayStart(k) {
-			best = first
-		}
-	}
-	n := b.n
+// start starts a track behind the best two arrivals of different classes, and reports whether a path through it can cost less than the limit.
+func (b *bounder) start(to, at int, node startNode, limit float64) bool {
+	k := node.track
+	own := node.cost + b.prices[k]
+	most := limit - own - node.after // that the way to its start may cost
+	first, second := math.Inf(1), math.Inf(1)
+	var by, by2 arrival
+	var jumps []float32
 	if b.in.jumps != nil {
-		jumps := b.in.jumps[int(k)*n:][:n]
-		for i := range b.queue {
-			a := &b.queue[i]
-			if a.cost >= best || a.cost > most {
-				break
-			}
-			if c := a.cost + float64(jumps[a.track]); c < best && b.mayFollow(a.track, k) {
-				best, by = c, a.track
-			}
+		jumps = b.in.jumps[int(k)*b.n:][:b.n]
+	}
+	conflicts := b.in.conflicts(k)
+	near, cheapest := b.in.gap > 2, b.to(at, k)
+	for i := range b.queue {
+		a := &b.queue[i]
+		if least := a.cost + cheapest; least > most || least >= second {
+			break
 		}
-	} else {
-		for _, a := range b.queue {
-			if a.cost >= best || a.cost > most {
-				break
+		if a.track == none {
+			if b.mayStart(k) {
+				first, by = b.in.jump(none, k), *a
 			}
-			if c := a.cost + b.in.jump(a.track, k); c < best && b.mayFollow(a.track, k) {
-				best, by = c, a.track
+			break // nothing else arrives where the plan begins
+		}
+		var c float64
+		if jumps != nil {
+			c = a.cost + float64(jumps[a.track])
+		} else {
+			c = a.cost + b.in.jump(a.track, k)
+		}
+		if c >= second || !b.mayFollow(a.track, k) {
+			continue
+		}
+		if near && a.before != none {
+			if has(conflicts, int(a.before)) {
+				continue
 			}
+		} else if !b.mayFollowBut(a.before, k) {
+			continue
+		}
+		switch {
+		case c < first:
+			if first < math.Inf(1) && b.class[by.track] != b.class[a.track] {
+				second, by2 = first, by
+			}
+			first, by = c, *a
+		case b.class[by.track] != b.class[a.track]:
+			second, by2 = c, *a
 		}
 	}
-	if best > most {
-		return
+	if first > most {
+		return false
 	}
-	before[k] = by
-	b.land(to, at, at+int(b.step[k]), k, best+own-b.mu*b.rest[k])
+	b.land(to, at, k, first+own, by)
+	if second <= most {
+		b.land(to, at, k, second+own, by2)
+	}
+	return true
+}
+
+// land lets a track end in the buckets in which it can.
+func (b *bounder) land(layer, at int, k int32, cost float64, by arrival) {
+	b.labels = append(b.labels, label{k, by.label})
+	a := arrival{track: k, before: by.track, label: int32(len(b.labels) - 1)}
+	i := layer*b.buckets + at + int(b.step[k])
+	a.cost = cost - b.mu*b.rest[k]
+	b.arrivals[i] = append(b.arrivals[i], a)
 	if b.rest[k] > 0 {
-		b.land(to, at, at+int(b.step[k])+1, k, best+own+b.mu*(b.width-b.rest[k]))
-	}
-}
-
-// mayStart reports whether k may be the first track of what is planned.
-func (b *bounder) mayStart(k int32) bool {
-	played := b.in.afterPrefix[0]
-	return b.in.gap < 2 || played == nil || !has(played, int(k))
-}
-
-func (b *bounder) land(layer, at, end int, k int32, cost float64) {
-	i := (layer*b.buckets+end)*b.n + int(k)
-	if cost < b.arrive[i] {
-		b.arrive[i], b.from[i] = cost, int32(at)
+		a.cost = cost + b.mu*(b.width-b.rest[k])
+		b.arrivals[i+1] = append(b.arrivals[i+1], a)
 	}
 }
 
@@ -380,30 +715,104 @@ func (b *bounder) land(layer, at, end int, k int32, cost float64) {
 func (b *bounder) lookAhead() {
 	for layer := len(b.pins); layer >= 0; layer-- {
 		for at := b.buckets - 1; at >= 0; at-- {
-			least := math.Inf(1)
+			least, choice := math.Inf(1), none
 			if layer == len(b.pins) {
 				least = b.end[at]
 			}
-			if at < b.starts {
-				row := b.node[at*b.n:][:b.n]
-				if layer == len(b.pins) || !b.pins[layer].adjacent {
-					for k, own := range row {
-						if own < least && !b.isLayered(int32(k)) {
-							least = min(least, own+b.prices[k]+b.cheapest[k]+b.after(layer, at, int32(k)))
-						}
-					}
+			for _, node := range b.nodes[layer*b.buckets+at] {
+				k, to := node.track, layer
+				if b.passes(layer, k) {
+					to++
 				}
-				if layer < len(b.pins) && at >= b.pins[layer].first && at <= b.pins[layer].last {
-					k := b.pins[layer].track
-					least = min(least, row[k]+b.prices[k]+b.cheapest[k]+b.after(layer+1, at, k))
+				if c := node.cost + b.prices[k] + b.to(at, k) + b.after(to, at, k); c < least {
+					least, choice = c, k
 				}
 			}
-			b.ahead[layer*b.buckets+at] = least
+			b.ahead[layer*b.buckets+at], b.choice[layer*b.buckets+at] = least, choice
 		}
 	}
 }
 
-// after is the least cost of what follows track k that starts in a bucket. Whatever is pinned, time passes the same.
+// lookBehind computes forwards what the way to each bucket costs at least.
+func (b *bounder) lookBehind() {
+	for i := range b.behind {
+		b.behind[i] = math.Inf(1)
+	}
+	b.behind[0] = 0
+	for at := range b.starts {
+		for layer := range len(b.pins) + 1 {
+			i := layer*b.buckets + at
+			for _, node := range b.nodes[i] {
+				k, to := node.track, layer
+				if b.passes(layer, k) {
+					to++
+				}
+				c := b.behind[i] + node.cost + b.prices[k] + b.to(at, k)
+				end := to*b.buckets + at + int(b.step[k])
+				b.behind[end] = min(b.behind[end], c-b.mu*b.rest[k])
+				if b.rest[k] > 0 {
+					b.behind[end+1] = min(b.behind[end+1], c+b.mu*(b.width-b.rest[k]))
+				}
+			}
+		}
+	}
+}
+
+// backward computes what follows each start costs at least, transitions included, and drops the starts that cannot be part of a better
+// plan; false where the context ended.
+func (b *bounder) backward(ctx context.Context, limit float64) bool {
+	for at := b.buckets - 1; at >= 0; at-- {
+		if ctx.Err() != nil {
+			return false
+		}
+		for layer := len(b.pins); layer >= 0; layer-- {
+			i := layer*b.buckets + at
+			b.work -= len(b.nodes[i])
+			left, departs := b.nodes[i][:0], b.departs[i][:0]
+			for _, node := range b.nodes[i] {
+				k, to := node.track, layer
+				if b.passes(layer, k) {
+					to++
+				}
+				own := node.cost + b.prices[k]
+				most := limit - b.behind[i] - own - b.to(at, k) // that what follows may cost
+				end := to*b.buckets + at + int(b.step[k])
+				node.after = b.onward(end, k, most+b.mu*b.rest[k]) - b.mu*b.rest[k]
+				if b.rest[k] > 0 {
+					early := b.mu * (b.width - b.rest[k])
+					node.after = min(node.after, b.onward(end+1, k, min(most, node.after)-early)+early)
+				}
+				if node.after <= most {
+					left = append(left, node)
+					departs = append(departs, departure{own + node.after, k})
+				}
+			}
+			slices.SortFunc(departs, func(x, y departure) int { return compareThen(x.cost, y.cost, int(x.track), int(y.track)) })
+			b.nodes[i], b.departs[i] = left, departs
+		}
+	}
+	return true
+}
+
+// onward is the least cost from the end of track k in a bucket on; +Inf, or anything above most, where it is more than most.
+func (b *bounder) onward(i int, k int32, most float64) float64 {
+	least := math.Inf(1)
+	if i >= len(b.pins)*b.buckets {
+		least = b.end[i-len(b.pins)*b.buckets]
+	}
+	cheapest := b.cheapest[k] // transitions cost the same in both directions
+	for _, d := range b.departs[i] {
+		if c := d.cost + cheapest; c >= least || c > most {
+			break
+		}
+		if c := d.cost + b.in.jump(k, d.track); c < least && b.mayFollow(k, d.track) {
+			least = c
+		}
+	}
+	return least
+}
+
+// after is the least cost of what follows track k that starts in a bucket.
 func (b *bounder) after(layer, at int, k int32) float64 {
 	i := layer*b.buckets + at + int(b.step[k])
 	least := b.ahead[i] - b.mu*b.rest[k]
@@ -411,21 +820,6 @@ func (b *bounder) after(layer, at int, k int32) float64 {
 		least = min(least, b.ahead[i+1]+b.mu*(b.width-b.rest[k]))
 	}
 	return least
-}
-
-// trace collects the tracks of the path that ends at last.
-func (b *bounder) trace(last [3]int) {
-	b.path = b.path[:0]
-	layer, at, k := last[0], last[1], int32(last[2])
-	for layer >= 0 && k != none {
-		b.path = append(b.path, k)
-		start := int(b.from[(layer*b.buckets+at)*b.n+int(k)])
-		if layer > 0 && b.pins[layer-1].track == k {
-			layer--
-		}
-		k = b.before[(layer*b.starts+start)*b.n+int(k)]
-		at = start
-	}
 }
 
 // box encloses a stretch of an arc.

@@ -12,8 +12,9 @@ const referenceSeconds = 210
 // unknownDistance2 is the squared distance that is expected of a track about which nothing is known.
 const unknownDistance2 = 0.1
 
-// gridPoints is how finely the search samples the arc; the cost that is reported is computed exactly.
-const gridPoints = 4096
+// ownRows is at how many moments the search computes what a candidate costs by itself; in between it interpolates. The
+// cost that is reported is computed exactly.
+const ownRows = 192
 
 // instance is a Problem made ready to be searched: candidates in the order of their IDs, numbers for names, the arc sampled.
 type instance struct {
@@ -32,8 +33,9 @@ type instance struct {
 	scale, fixed   []float64
 	taste, novelty []float64 // parts of fixed, for reasons
 
-	grid     []point
-	gridRate float64 // grid points per second
+	// What each candidate costs by itself at moments, row by row, interpolated by the search.
+	owns    []float32
+	ownRate float64 // rows per second
 
 	words     int        // of a bit set over the candidates
 	stageEnds []float64  // one end, the duration, where there are no stages
@@ -218,12 +220,6 @@ func newInstance(p *Problem) *instance {
 			in.stageEnds = append(in.stageEnds, s.End)
 		}
 	}
-	in.gridRate = gridPoints / p.Duration
-	in.grid = make([]point, gridPoints+1)
-	for i := range in.grid {
-		in.grid[i] = in.arc.at(float64(i) / gridPoints)
-	}
-
 	pinned := make(map[string]int, len(p.Pinned))
 	for position, id := range p.Pinned {
 		if position >= len(p.Prefix) {
@@ -282,6 +278,7 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 	}
 	in.spaceArtists(chosen)
 	in.tabulateJumps()
+	in.tabulateOwn()
 }
 
 // candidatePoint is where a candidate is; one in whose features there is no confidence is put somewhere, where it does not count.
@@ -366,14 +363,44 @@ func (in *instance) stageAt(t float64) int {
 	return len(in.stageEnds) - 1
 }
 
-// target is the arc at t seconds, from the grid.
-func (in *instance) target(t float64) *point {
-	return &in.grid[min(int(t*in.gridRate+0.5), gridPoints)]
+// target is the arc at t seconds.
+func (in *instance) target(t float64) point { return in.arc.at(t / in.duration) }
+
+// own is what track k costs by itself when it starts at t, from the table.
+func (in *instance) own(k int32, t float64) float64 {
+	row, share := in.ownRow(t)
+	i := row*len(in.ids) + int(k)
+	low, high := float64(in.owns[i]), float64(in.owns[i+len(in.ids)])
+	return low + share*(high-low)
 }
 
-// own is what track k costs by itself when it starts at t.
-func (in *instance) own(k int32, t float64) float64 {
-	return in.scale[k]*distance2(in.points[k], *in.target(t + in.seconds[k]/2)) + in.fixed[k]
+// ownRow is the row of the table before t, and how far t is towards the next.
+func (in *instance) ownRow(t float64) (row int, share float64) {
+	at := (t - in.elapsed) * in.ownRate
+	row = min(int(at), ownRows-1)
+	return row, at - float64(row)
+}
+
+func (in *instance) tabulateOwn() {
+	n, remaining := len(in.ids), in.duration-in.elapsed
+	if remaining <= 0 {
+		return
+	}
+	in.ownRate = ownRows / remaining
+	// A finer grid of the arc, as tracks of different lengths have their middles at different times.
+	const fine = 8 * ownRows
+	var targets [fine + 1]point
+	for i := range targets {
+		targets[i] = in.target(in.elapsed + remaining*float64(i)/fine)
+	}
+	in.owns = make([]float32, (ownRows+1)*n)
+	for k := range n {
+		p, half := in.points[k], in.seconds[k]/2*in.ownRate*8
+		for row := range ownRows + 1 {
+			target := &targets[min(8*row+int(half+0.5), fine)]
+			in.owns[row*n+k] = float32(in.scale[k]*distance2(p, *target) + in.fixed[k])
+		}
+	}
 }
 
 // jump is the cost of the transition from j (or, for none, the end of the prefix) to k.

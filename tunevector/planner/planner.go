@@ -107,7 +107,8 @@ type Problem struct {
 	// repeats, transition). Its tracks need not be among the candidates. The cost does not count it.
 	Prefix []Candidate
 	// Pinned maps positions (in the whole plan, the prefix included) to the IDs of candidates that must stand there. A
-	// pinned track may stand in any stage, and keeps the artist gap only with tracks that are not pinned or played.
+	// pinned track may stand in any stage, and keeps the artist gap only with tracks that are not pinned or played. Pins
+	// at positions already played no longer matter, nor do any where the prefix fills the duration.
 	Pinned map[int]string
 }
 

@@ -36,10 +36,12 @@ func requireSound(t require.TestingT, p planner.Problem, s planner.Solution) {
 	for _, c := range p.Candidates {
 		byID[c.ID] = c
 	}
+	played := 0.0
 	for i, c := range p.Prefix {
 		require.Equal(t, c.ID, s.Tracks[i].ID)
 		require.True(t, s.Tracks[i].Played)
 		byID[c.ID] = c
+		played += c.Duration
 	}
 	clock, longest := 0.0, 0.0
 	seen := make(map[string]bool)
@@ -75,13 +77,15 @@ func requireSound(t require.TestingT, p planner.Problem, s planner.Solution) {
 		sum.Novelty += track.Terms.Novelty
 	}
 	for position, id := range p.Pinned {
-		if position >= len(p.Prefix) {
+		if position >= len(p.Prefix) && played < p.Duration {
 			require.Equal(t, id, s.Tracks[position].ID)
 			require.True(t, s.Tracks[position].Pinned)
 		}
 	}
 	require.InDelta(t, clock, s.Duration, 1e-6)
-	require.InDelta(t, p.Duration, s.Duration, longest/2+1e-6)
+	if played < p.Duration { // what was played may be longer
+		require.InDelta(t, p.Duration, s.Duration, longest/2+1e-6)
+	}
 	sum.Length = s.Terms.Length
 	require.InDelta(t, s.Cost, sum.Sum(), 1e-6)
 	require.InDelta(t, s.Cost, s.Terms.Sum(), 1e-6)

@@ -51,7 +51,7 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 	lists := make([][]scored, len(moments))
 	for m, t := range moments {
 		costs = costs[:0]
-		stage, target := in.stageAt(t), *in.target(t)
+		stage, target := in.stageAt(t), in.target(t)
 		for i, c := range all {
 			if in.guided && !c.Stages.Has(stage) {
 				continue

@@ -34,7 +34,7 @@ func Solve(ctx context.Context, p Problem) (Solution, error) {
 		}
 	}
 	if p.Bound {
-		s.bound(ctx, in, &p)
+		s.bound(ctx, in, &p, found.seq)
 	}
 	return s, nil
 }
@@ -65,18 +65,16 @@ type found struct {
 
 // search looks for the best plan, with less and less of an artist gap where there is none with it.
 func (in *instance) search(ctx context.Context, p *Problem) (found, error) {
-	var failed *InfeasibleError
-	for asked := in.gap; in.gap >= 1; in.gap-- {
+	for {
 		f, err := in.searchSpaced(ctx, p)
 		if err == nil {
 			return f, nil
 		}
-		if in.gap == asked {
-			failed = err
+		if in.gap == 1 {
+			return found{}, err
 		}
-		failed = err
+		in.gap--
 	}
-	return found{}, failed
 }
 
 func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *InfeasibleError) {
@@ -97,6 +95,11 @@ func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *Infea
 	}
 	if f.greedy != nil {
 		starts = append(starts, f.greedy)
+	}
+	if len(starts) == 0 {
+		if any := in.anyPlan(); any != nil {
+			starts = append(starts, any)
+		}
 	}
 	if len(starts) == 0 {
 		return f, in.infeasible(b.furthest, p)

@@ -1,0 +1,231 @@
+package planner_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+)
+
+// oracle computes the published cost and looks at every plan. It shares nothing with the planner but Distance and Arc.At.
+type oracle struct {
+	p    planner.Problem
+	gap  int
+	best float64
+	seq  []planner.Candidate
+	all  int
+}
+
+func (o *oracle) cost(seq []planner.Candidate) float64 {
+	w := o.p.Weights
+	t, cost := 0.0, 0.0
+	for _, c := range o.p.Prefix {
+		t += c.Duration
+	}
+	for i, c := range seq {
+		m := c.Duration / 210
+		d := 0.0
+		if c.Confidence > 0 {
+			d = planner.Distance(c.Features, o.p.Arc.At((t+c.Duration/2)/o.p.Duration))
+		}
+		cost += m * w.Target * (c.Confidence*d*d + (1-c.Confidence)*0.1)
+		cost += m * w.Taste * (1 - c.Taste) / 2
+		cost += m * w.Novelty * (math.Max(o.p.Discovery, 0)*c.Familiarity + math.Max(-o.p.Discovery, 0)*(1-c.Familiarity))
+		var before *planner.Candidate
+		if i > 0 {
+			before = &seq[i-1]
+		} else if n := len(o.p.Prefix); n > 0 {
+			before = &o.p.Prefix[n-1]
+		}
+		if before != nil {
+			both := before.Confidence * c.Confidence
+			d := 0.0
+			if both > 0 {
+				d = planner.Distance(before.Features, c.Features)
+			}
+			cost += w.Transition * (both*d*d + (1-both)*0.1)
+		}
+		t += c.Duration
+	}
+	return cost + w.Length*math.Abs(t-o.p.Duration)/210
+}
+
+func (o *oracle) run() {
+	o.best = math.Inf(1)
+	t, longest := 0.0, 0.0
+	for _, c := range o.p.Prefix {
+		t += c.Duration
+		longest = math.Max(longest, c.Duration)
+	}
+	o.extend(nil, t, longest)
+}
+
+func (o *oracle) extend(seq []planner.Candidate, t, longest float64) {
+	pinsLeft := false
+	pinnedID := map[string]bool{}
+	for position, id := range o.p.Pinned {
+		if position >= len(o.p.Prefix) {
+			pinnedID[id] = true
+			pinsLeft = pinsLeft || position >= len(o.p.Prefix)+len(seq)
+		}
+	}
+	if len(seq) == 0 && t >= o.p.Duration || !pinsLeft && math.Abs(t-o.p.Duration) <= longest/2 {
+		o.all++
+		if cost := o.cost(seq); cost < o.best {
+			o.best, o.seq = cost, append([]planner.Candidate(nil), seq...)
+		}
+	}
+	if t >= o.p.Duration {
+		return
+	}
+	stage := 0
+	for stage < len(o.p.Stages)-1 && t >= o.p.Stages[stage].End {
+		stage++
+	}
+	whole := append(append([]planner.Candidate(nil), o.p.Prefix...), seq...)
+	want, pinned := o.p.Pinned[len(whole)]
+next:
+	for _, c := range o.p.Candidates {
+		if pinned != (c.ID == want) || !pinned && pinnedID[c.ID] {
+			continue
+		}
+		for i, other := range whole {
+			if other.ID == c.ID {
+				continue next
+			}
+			_, otherPinned := o.p.Pinned[i]
+			if len(whole)-i < o.gap && !(pinned && (otherPinned || i < len(o.p.Prefix))) && shares(c, other) {
+				continue next
+			}
+		}
+		if !pinned && len(o.p.Stages) > 0 && !c.Stages.Has(stage) {
+			continue
+		}
+		o.extend(append(seq, c), t+c.Duration, math.Max(longest, c.Duration))
+	}
+}
+
+func shares(a, b planner.Candidate) bool {
+	for _, x := range a.Artists {
+		for _, y := range b.Artists {
+			if x == y {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// share draws a number in 0–1, often a round one.
+func share(t *rapid.T, name string) float64 {
+	return float64(rapid.IntRange(0, 20).Draw(t, name)) / 20
+}
+
+func drawFeatures(t *rapid.T, name string) planner.Features {
+	return planner.Features{
+		Energy: share(t, name+"energy"), Valence: share(t, name+"valence"), Tempo: rapid.Float64Range(50, 200).Draw(t, name+"tempo"),
+		Acousticness: share(t, name+"acousticness"), Instrumentalness: share(t, name+"instrumentalness"),
+	}
+}
+
+func drawCandidate(t *rapid.T, id string, stages int) planner.Candidate {
+	c := planner.Candidate{
+		ID: id, Features: drawFeatures(t, id), Confidence: min(1, share(t, id+"confidence")*1.5),
+		Taste: 2*share(t, id+"taste") - 1, Familiarity: share(t, id+"familiarity"),
+		Artists: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"A", "B", "C", "D", "E", "F", "G"}), 0, 2, rapid.ID[string]).Draw(t, id+"artists"),
+		Stages:  planner.StageSet(rapid.Uint64Range(0, 1<<stages-1).Draw(t, id+"stages")),
+	}
+	if rapid.Bool().Draw(t, id+"whole") {
+		c.Duration = float64(rapid.IntRange(60, 400).Draw(t, id+"seconds"))
+	} else {
+		c.Duration = rapid.Float64Range(20, 500).Draw(t, id+"seconds")
+	}
+	return c
+}
+
+func drawProblem(t *rapid.T) planner.Problem {
+	p := planner.Problem{
+		Arc: planner.Arc{
+			Start: drawFeatures(t, "start"), End: drawFeatures(t, "end"),
+			Curve: rapid.SampledFrom([]planner.Curve{"", planner.CurveLinear, planner.CurveEaseIn, planner.CurveEaseOut, planner.CurveS}).Draw(t, "curve"),
+		},
+		Duration:  float64(rapid.IntRange(200, 1500).Draw(t, "duration")),
+		ArtistGap: rapid.IntRange(1, 4).Draw(t, "gap"),
+		Discovery: 2*share(t, "discovery") - 1,
+		Weights:   planner.DefaultWeights,
+		Seed:      rapid.Uint64().Draw(t, "seed"),
+		Bound:     true,
+	}
+	if rapid.Bool().Draw(t, "bent") {
+		energy := share(t, "bend")
+		p.Arc.Points = []planner.Point{{At: share(t, "at"), Energy: &energy}}
+	}
+	stages := rapid.IntRange(1, 3).Draw(t, "stages")
+	if stages > 1 {
+		for i := range stages {
+			p.Stages = append(p.Stages, planner.Stage{Name: fmt.Sprint("stage ", i), End: p.Duration * float64(i+1) / float64(stages)})
+		}
+	}
+	n := rapid.IntRange(1, 7).Draw(t, "candidates")
+	for i := range n {
+		p.Candidates = append(p.Candidates, drawCandidate(t, fmt.Sprintf("c%d", i), stages))
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "prefix") {
+		p.Prefix = append(p.Prefix, drawCandidate(t, fmt.Sprintf("played%d", i), stages))
+	}
+	pins := rapid.IntRange(0, 2).Draw(t, "pins")
+	for i := range min(pins, n) {
+		if p.Pinned == nil {
+			p.Pinned = map[int]string{}
+		}
+		p.Pinned[len(p.Prefix)+rapid.IntRange(0, 3).Draw(t, "position")] = fmt.Sprintf("c%d", i)
+	}
+	return p
+}
+
+func TestBoundOptimumPlan(t *testing.T) {
+	feasible, exact, pinned := 0, 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawProblem(t)
+		s, err := planner.Solve(context.Background(), p)
+		var infeasible *planner.InfeasibleError
+		if errors.As(err, &infeasible) {
+			o := oracle{p: p, gap: 1}
+			o.run()
+			require.Zero(t, o.all, "there is a plan: %v", o.seq)
+			return
+		}
+		require.NoError(t, err)
+		requireSound(t, p, s)
+		for gap := p.ArtistGap; gap > s.ArtistGap; gap-- {
+			wider := oracle{p: p, gap: gap}
+			wider.run()
+			require.Zero(t, wider.all, "the artist gap %d can be kept", gap)
+		}
+		o := oracle{p: p, gap: s.ArtistGap}
+		o.run()
+		require.LessOrEqual(t, o.best, s.Cost+1e-9)
+		require.LessOrEqual(t, s.LowerBound, o.best+1e-9, "the bound is above the best plan")
+		require.Equal(t, planner.OverAll, s.BoundOver)
+		for _, b := range []*float64{s.Baselines.Shuffle, s.Baselines.Sorted, s.Baselines.Greedy} {
+			if b != nil {
+				require.GreaterOrEqual(t, *b, o.best-1e-9)
+			}
+		}
+		feasible++
+		if s.Cost < o.best+1e-6 {
+			exact++
+		}
+		if len(p.Pinned) > 0 {
+			pinned++
+		}
+	})
+	t.Logf("%d feasible, %d with pins, %d of them planned at the optimum", feasible, pinned, exact)
+	require.Positive(t, feasible)
+}
