@@ -53,29 +53,25 @@ func hashSecret(secret uuid.UUID) string {
 func (s *Service) CreateAPIKey(ctx context.Context, profileID uuid.UUID) (APIKey, string, error) {
 	secret := uuid.New()
 	saved := savedAPIKey{ID: uuid.New(), Hash: hashSecret(secret), CreatedAt: s.timestamp()}
-	_, err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
+	err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
 		if len(list.Keys) >= MaxAPIKeys {
 			return nil, fault.New(fault.Conflict, "A profile can have at most %d API keys; delete one first", MaxAPIKeys)
 		}
 		saved.Place = list.Next
 		list.Keys = append(list.Keys, saved)
 		list.Next++
-		key, err := put(apiKeyKey(profileID, saved.Hash), struct{}{}, store.Absent)
-		return []store.Write{key, Gate(profileID)}, err
+		return []store.Write{put(apiKeyKey(profileID, saved.Hash), struct{}{}, store.Absent), Gate(profileID)}, nil
 	})
-	switch {
-	case store.Has(err, GateKey(profileID)):
-		return APIKey{}, "", notFound()
-	case err != nil:
+	if err != nil {
 		return APIKey{}, "", err
 	}
 	return saved.public(), secret.String(), nil
 }
 
-// updateKeys changes the list of keys. change returns what else to write, nothing for no change at all.
-func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*apiKeys) ([]store.Write, error)) (store.Item, error) {
+// updateKeys changes the list of keys. change returns what else to write.
+func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*apiKeys) ([]store.Write, error)) error {
 	key := apiKeysKey(id)
-	item, err := store.Update(ctx, s.store, key, func(old store.Item, found bool) ([]store.Write, error) {
+	_, err := store.Update(ctx, s.store, key, func(old store.Item, found bool) ([]store.Write, error) {
 		var list apiKeys
 		if found {
 			if err := old.Decode(&list); err != nil {
@@ -83,16 +79,15 @@ func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*api
 			}
 		}
 		writes, err := change(&list)
-		if err != nil || len(writes) == 0 {
+		if err != nil {
 			return nil, err
 		}
-		w, err := put(key, list, store.None) // store.Update sets the condition
-		return append(writes, w), err
+		return append(writes, put(key, list, store.None)), nil // store.Update sets the condition
 	})
-	if store.Has(err, key) && !store.Has(err, GateKey(id)) {
-		return item, fault.Wrap(err, fault.Unavailable, "The API keys are being changed too often. Please try again.")
+	if store.Has(err, GateKey(id)) {
+		return notFound()
 	}
-	return item, err
+	return contended(err)
 }
 
 func (k savedAPIKey) public() APIKey { return APIKey{ID: k.ID, CreatedAt: k.CreatedAt} }
@@ -155,7 +150,7 @@ func decodePlace(token string) (uint64, error) {
 
 // DeleteAPIKey withdraws a key.
 func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) error {
-	_, err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
+	err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
 		for i, k := range list.Keys {
 			if k.ID == keyID {
 				list.Keys = append(list.Keys[:i], list.Keys[i+1:]...)
@@ -171,13 +166,13 @@ func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) 
 func (s *Service) CheckAPIKey(ctx context.Context, profileID uuid.UUID, secret string) error {
 	id, err := uuid.Parse(secret)
 	if err != nil || len(secret) != len(id.String()) { // uuid.Parse also takes other ways to write one
-		return invalidKey(nil) // the cause would show the secret
+		return invalidKey() // without a cause, which would show the secret
 	}
 	_, err = s.store.Get(ctx, apiKeyKey(profileID, hashSecret(id)), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
-		return invalidKey(err)
+		return invalidKey()
 	}
 	return err
 }
 
-func invalidKey(cause error) error { return fault.Wrap(cause, fault.Forbidden, "Invalid API key") }
+func invalidKey() error { return fault.New(fault.Forbidden, "Invalid API key") }

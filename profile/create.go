@@ -34,10 +34,7 @@ func (s *Service) Create(ctx context.Context, r Registration) (Profile, error) {
 	}
 
 	id := uuid.New()
-	writes, err := creation(id, rec, lg)
-	if err != nil {
-		return Profile{}, err
-	}
+	writes := creation(id, rec, lg)
 	if err := s.apply(ctx, writes...); err != nil {
 		return Profile{}, taken(err, rec)
 	}
@@ -61,27 +58,16 @@ func (s *Service) hashFor(ctx context.Context, password string, rec record) (str
 }
 
 // creation returns the writes that make a profile, the record's first.
-func creation(id uuid.UUID, rec record, lg login) ([]store.Write, error) {
-	bodies := []struct {
-		key  store.Key
-		body any
-	}{{profileKey(id), rec}, {loginKey(id), lg}, {GateKey(id), struct{}{}}}
-	writes := make([]store.Write, 0, len(bodies)+3)
-	for _, b := range bodies {
-		w, err := put(b.key, b.body, store.Absent)
-		if err != nil {
-			return nil, err
-		}
-		writes = append(writes, w)
+func creation(id uuid.UUID, rec record, lg login) []store.Write {
+	writes := []store.Write{
+		put(profileKey(id), rec, store.Absent),
+		put(loginKey(id), lg, store.Absent),
+		put(GateKey(id), struct{}{}, store.Absent),
 	}
 	for _, key := range rec.claims() {
-		w, err := put(key, claim{id}, store.Absent)
-		if err != nil {
-			return nil, err
-		}
-		writes = append(writes, w)
+		writes = append(writes, put(key, claim{id}, store.Absent))
 	}
-	return writes, nil
+	return writes
 }
 
 // unclaimed returns a conflict if any of the names is taken.

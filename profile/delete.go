@@ -55,20 +55,16 @@ func (s *Service) mark(ctx context.Context, id uuid.UUID, cascade bool, ifMatch 
 			}
 		}
 		rec.Deleting = true
-		marked, err := rec.put(id, store.VersionIs(v))
-		if err != nil {
-			return err
-		}
-		job, err := put(deleteJobKey(id), struct{}{}, store.None)
-		if err != nil {
-			return err
-		}
-		err = s.apply(ctx, marked, store.Delete(GateKey(id), gate), store.Delete(loginKey(id), store.None), job)
+		err = s.apply(ctx,
+			put(profileKey(id), rec, store.VersionIs(v)),
+			store.Delete(GateKey(id), gate),
+			store.Delete(loginKey(id), store.None),
+			put(deleteJobKey(id), struct{}{}, store.None))
 		switch {
 		case !errors.Is(err, store.ErrConflict):
 			return err
 		case attempt == deleteAttempts:
-			return fault.Wrap(err, fault.Unavailable, "The profile is being changed too often. Please try again.")
+			return contended(err)
 		}
 		if err := wait(ctx, rand.N(deletePause)); err != nil { //nolint:gosec // no secret
 			return err

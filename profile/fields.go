@@ -46,13 +46,16 @@ func isAlphanumeric(r rune) bool {
 // checkName notes what is wrong with a first or last name and returns it composed (NFC) and without surrounding
 // space, so that one name is one string however it was typed. Any script is welcome.
 func checkName(f *fault.Fields, field, label, s string) string {
-	composed := strings.TrimSpace(norm.NFC.String(s))
+	composed := s
+	if utf8.RuneCountInString(s) <= maxName { // what is too long is not worth the work
+		composed = strings.TrimSpace(norm.NFC.String(s))
+	}
 	switch {
 	case !isText(s):
 		f.Add(field, "%s must not contain control characters", label)
 	case composed == "":
 		f.Add(field, "%s is required", label)
-	case utf8.RuneCountInString(s) > maxName, utf8.RuneCountInString(composed) > maxName:
+	case utf8.RuneCountInString(composed) > maxName:
 		f.Add(field, "%s must be at most %d characters long", label, maxName)
 	}
 	return composed
@@ -112,13 +115,17 @@ func fold(s string) string { return strings.ToLower(s) }
 // its country's plan; whether its range is in use changes faster than any library.
 func checkPhone(f *fault.Fields, s string) string {
 	const field = "phoneNumber"
+	if utf8.RuneCountInString(s) > maxPhone {
+		f.Add(field, "Invalid phone number")
+		return ""
+	}
 	written := strings.TrimSpace(norm.NFKC.String(s)) // full-width digits become ASCII
 	digits := strings.TrimPrefix(written, "+")
 	switch {
 	case written == "":
 		f.Add(field, "Phone number is required")
 		return ""
-	case utf8.RuneCountInString(s) > maxPhone, strings.ContainsFunc(digits, notOfPhone):
+	case strings.ContainsFunc(digits, notOfPhone):
 		f.Add(field, "Invalid phone number")
 		return ""
 	case digits == written:
@@ -139,7 +146,7 @@ func checkPhone(f *fault.Fields, s string) string {
 
 func notOfPhone(r rune) bool { return !strings.ContainsRune("0123456789 ().-/", r) }
 
-// checkPassword notes what is wrong with a new password and returns it as it is hashed.
+// checkPassword notes what is wrong with a new password and returns it as it is hashed, empty where it is wrong.
 func checkPassword(f *fault.Fields, s string) string {
 	const field = "password"
 	switch n := utf8.RuneCountInString(s); {
@@ -151,8 +158,10 @@ func checkPassword(f *fault.Fields, s string) string {
 		f.Add(field, "Password must be at most %d characters long", maxPassword)
 	case !isText(s):
 		f.Add(field, "Password must not contain control characters")
+	default:
+		return preparePassword(s)
 	}
-	return preparePassword(s)
+	return ""
 }
 
 // preparePassword returns what of a password is hashed, after the OpaqueString profile of RFC 8265: composed
@@ -165,13 +174,6 @@ func preparePassword(s string) string {
 		}
 		return r
 	}, s))
-}
-
-// mayBePassword reports whether s can be anybody's password.
-func mayBePassword(s string) bool {
-	var f fault.Fields
-	checkPassword(&f, s)
-	return len(f) == 0
 }
 
 // check returns the registration with its fields normalized, or an error that names all that are wrong.

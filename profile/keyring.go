@@ -88,11 +88,10 @@ func (k *keyring) signer(ctx context.Context) (SigningKey, error) {
 			ID: hex.EncodeToString(random(8)), Secret: random(minKeySecret),
 			SignUntil: k.now().Add(k.rotation).Unix(), TTL: int64(k.ttl / time.Second),
 		})
-		w, err := put(keysKey(), savedKeys{made}, store.None) // store.Update sets the condition
-		return []store.Write{w}, err
+		return []store.Write{put(keysKey(), savedKeys{made}, store.None)}, nil // store.Update sets the condition
 	})
 	if err != nil {
-		return SigningKey{}, err
+		return SigningKey{}, contended(err)
 	}
 	k.current.Store(&keySet{keys: made})
 	return made[len(made)-1].public(), nil

@@ -87,18 +87,16 @@ func (c Credentials) check() error {
 type attempt struct {
 	*Service
 	name     store.Key // the claim of the name given
-	password string
-	possible bool // whether the password can be anybody's
+	password string    // as it is hashed; empty, which is nobody's, where what was given cannot be a password
 	account  throttleKey
 	address  throttleKey
 	hasAddr  bool
 }
 
 func newAttempt(s *Service, c Credentials) *attempt {
-	a := &attempt{Service: s, possible: mayBePassword(c.Password), address: addressKey(c.Address), hasAddr: c.Address != ""}
-	if a.possible {
-		a.password = preparePassword(c.Password)
-	}
+	a := &attempt{Service: s, address: addressKey(c.Address), hasAddr: c.Address != ""}
+	var f fault.Fields
+	a.password = checkPassword(&f, c.Password)
 	if c.Email != "" {
 		a.name, a.account = emailClaim(c.Email), accountKey("email", fold(c.Email))
 	} else {
@@ -166,7 +164,7 @@ func (a *attempt) prove(ctx context.Context, stored string) (fresh string, err e
 	if err != nil {
 		return "", err
 	}
-	ok := a.hasher.matches(ctx, a.password, against) && a.possible && stored != ""
+	ok := a.hasher.matches(ctx, a.password, against) && stored != ""
 	settle(!ok)
 	if !ok {
 		return "", fault.New(fault.Unauthorized, "Invalid credentials")
@@ -221,14 +219,10 @@ func (a *attempt) open(ctx context.Context, id uuid.UUID, proved, fresh string) 
 		}
 		lg.Sessions = append(lg.alive(now), savedSession{ID: session.ID, Created: now.Unix(), Expires: session.ExpiresAt.Unix()})
 		lg.Sessions = lg.Sessions[max(0, len(lg.Sessions)-maxSessions):]
-		w, err := put(key, lg, store.None) // store.Update sets the condition
-		return []store.Write{w}, err
+		return []store.Write{put(key, lg, store.None)}, nil // store.Update sets the condition
 	})
-	if errors.Is(err, store.ErrConflict) {
-		return Session{}, fault.Wrap(err, fault.Unavailable, "Too many logins to this account at once. Please try again.")
-	}
 	if err != nil {
-		return Session{}, err
+		return Session{}, contended(err)
 	}
 	return session, nil
 }

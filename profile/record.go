@@ -44,11 +44,6 @@ func (r record) profile(id uuid.UUID, v store.Version) Profile {
 	}
 }
 
-// put returns the write that keeps r.
-func (r record) put(id uuid.UUID, c store.Condition) (store.Write, error) {
-	return put(profileKey(id), r, c)
-}
-
 // claims returns the keys of all that is unique about the profile.
 func (r record) claims() []store.Key {
 	keys := []store.Key{emailClaim(r.Email), usernameClaim(r.Username)}
@@ -99,9 +94,9 @@ func deleteJobKey(id uuid.UUID) store.Key {
 }
 
 // put returns the write that keeps body under key.
-func put(key store.Key, body any, c store.Condition) (store.Write, error) {
-	b, err := store.Encode(body)
-	return store.Put(store.Item{Key: key, Body: b}, c), err
+func put(key store.Key, body any, c store.Condition) store.Write {
+	b, _ := store.Encode(body) // all of ours can be encoded; an Apply would refuse an empty body
+	return store.Put(store.Item{Key: key, Body: b}, c)
 }
 
 // read returns the record, and false if there is none.
@@ -151,6 +146,14 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// contended makes a conflict that outlasted all attempts an error to come back with.
+func contended(err error) error {
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return fault.Wrap(err, fault.Unavailable, "Too many changes at once. Please try again.")
 }
 
 func notFound() error {

@@ -2,7 +2,6 @@ package profile_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -83,14 +82,21 @@ func logIn(t testing.TB, s *profile.Service, name string) profile.Session {
 }
 
 // requireFault requires an error of a kind with exactly this message.
-func requireFault(t testing.TB, err error, kind fault.Kind, message string) *fault.Error {
+func requireFault(t testing.TB, err error, kind fault.Kind, message string) {
 	t.Helper()
 	require.Error(t, err)
 	e, ok := fault.As(err)
 	require.Truef(t, ok, "%v is no fault", err)
 	require.Equal(t, kind.String(), e.Kind.String())
 	require.Equal(t, message, e.Message)
-	return e
+}
+
+// requireFields requires an invalid error that names exactly these fields.
+func requireFields(t testing.TB, err error, fields map[string]string) {
+	t.Helper()
+	requireFault(t, err, fault.Invalid, "Validation failed")
+	e, _ := fault.As(err)
+	require.Equal(t, fields, e.Fields)
 }
 
 const (
@@ -268,7 +274,7 @@ func TestUpdate(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = f.Update(t.Context(), p.ID, profile.Changes{FirstName: &name}, p.Version)
-	require.True(t, errors.Is(err, fault.ErrStale))
+	require.ErrorIs(t, err, fault.ErrStale)
 	create(t, f.Service, "alice2")
 	r := registration("alice")
 	r.Email = "free@example.com"

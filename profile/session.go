@@ -37,7 +37,13 @@ func (s *Service) sign(ctx context.Context, x Session) (string, error) {
 // verified is what a token says whose signature was found good.
 type verified struct {
 	session Session
-	live    atomic.Pointer[store.Version] // the state of the login item in which the session was found alive
+	live    atomic.Pointer[liveness] // where it was found last; nil for nowhere yet
+}
+
+// liveness says that a session is in a state of the login item.
+type liveness struct {
+	version store.Version
+	expires int64 // Unix seconds
 }
 
 // tokenCache remembers verified tokens by their hash, so that no token lies in memory and only good ones take room.
@@ -74,21 +80,23 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Session, erro
 	}
 	item, err := s.store.Get(ctx, loginKey(v.session.ProfileID), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
-		return Session{}, unauthorized(err)
+		return Session{}, unauthorized(nil)
 	}
 	if err != nil {
 		return Session{}, err
 	}
-	// A version is never used twice: the session lives in this state of the item as it did when last asked.
-	if seen := v.live.Load(); seen == nil || *seen != item.Version {
+	// A version is never used twice: the session is in this state of the item if it was when last asked.
+	live := v.live.Load()
+	if live == nil || live.version != item.Version {
 		var lg login
 		if err := item.Decode(&lg); err != nil {
 			return Session{}, err
 		}
-		if !lg.has(v.session.ID, now) {
-			return Session{}, unauthorized(nil)
-		}
-		v.live.Store(&item.Version)
+		live = &liveness{version: item.Version, expires: lg.expiry(v.session.ID)}
+		v.live.Store(live)
+	}
+	if live.expires <= now.Unix() {
+		return Session{}, unauthorized(nil)
 	}
 	if !known {
 		s.tokens.entries.Add(sum, v)
@@ -96,13 +104,14 @@ func (s *Service) Authenticate(ctx context.Context, token string) (Session, erro
 	return v.session, nil
 }
 
-func (l login) has(id uuid.UUID, now time.Time) bool {
+// expiry returns when a session expires in Unix seconds, 0 where there is none.
+func (l login) expiry(id uuid.UUID) int64 {
 	for _, x := range l.Sessions {
 		if x.ID == id {
-			return x.Expires > now.Unix()
+			return x.Expires
 		}
 	}
-	return false
+	return 0
 }
 
 // verify checks a token's signature and returns what it says. Only HS256 by one of our keys counts, whatever the token
@@ -167,10 +176,9 @@ func (s *Service) Logout(ctx context.Context, sess Session) error {
 			return nil, nil
 		}
 		lg.Sessions = kept
-		w, err := put(key, lg, store.None) // store.Update sets the condition
-		return []store.Write{w}, err
+		return []store.Write{put(key, lg, store.None)}, nil // store.Update sets the condition
 	})
-	return err
+	return contended(err)
 }
 
 // Sessions returns the live sessions of a profile, oldest first and without their tokens.

@@ -29,7 +29,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Changes, ifMatch s
 	case errors.Is(err, errUnchanged):
 		return u.next.profile(id, u.seen), nil
 	case store.Has(err, profileKey(id)):
-		return Profile{}, fault.Wrap(err, fault.Unavailable, "The profile is being changed too often. Please try again.")
+		return Profile{}, contended(err)
 	case errors.Is(err, store.ErrConflict):
 		return Profile{}, fault.Wrap(err, fault.Conflict, "Email or username already in use")
 	case err != nil:
@@ -69,11 +69,7 @@ func (u *update) writes(ctx context.Context, old store.Item, found bool) ([]stor
 	}
 	u.next.UpdatedAt = u.service.timestamp()
 
-	w, err := u.next.put(u.id, store.None) // store.Update sets the condition
-	if err != nil {
-		return nil, err
-	}
-	writes := []store.Write{w}
+	writes := []store.Write{put(profileKey(u.id), u.next, store.None)} // store.Update sets the condition
 	if fold(before.Username) != fold(u.next.Username) {
 		moved, err := u.rename(ctx, before)
 		if err != nil {
@@ -115,10 +111,7 @@ func (u *update) rename(ctx context.Context, before record) ([]store.Write, erro
 	} else if taken && holder.ProfileID != u.id {
 		return nil, &store.ConflictError{Keys: []store.Key{to}} // before a new password is hashed for nothing
 	}
-	claimed, err := put(to, claim{u.id}, store.Absent)
-	if err != nil {
-		return nil, err
-	}
+	claimed := put(to, claim{u.id}, store.Absent)
 	from, err := u.service.store.Get(ctx, usernameClaim(before.Username), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
 		// Renamed by somebody else since the profile was read: its condition will fail, and Update looks again.
@@ -141,7 +134,7 @@ func (u *update) password(ctx context.Context) (store.Write, error) {
 		defer done()
 		u.hash = u.service.hasher.hash(ctx, *u.changes.Password).String()
 	}
-	return put(loginKey(u.id), login{Password: u.hash}, store.Present)
+	return put(loginKey(u.id), login{Password: u.hash}, store.Present), nil
 }
 
 func stale() error {
