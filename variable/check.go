@@ -95,11 +95,11 @@ func checkReadings(v Variable, readings []Reading, now time.Time) error {
 	}
 	for i, r := range readings {
 		checkReading(&f, pathOf(i), spec, r)
-		switch {
+		switch at := toStored(r.At); {
 		case r.At.IsZero():
-		case r.At.After(now.Add(MaxAhead)):
+		case at.After(now.Add(MaxAhead)):
 			f.Add(pathOf(i)+"at", "At must not be more than five minutes in the future")
-		case r.At.Before(now.Add(-v.retention())):
+		case at.Before(now.Add(-v.retention())):
 			f.Add(pathOf(i)+"at", "At must not be before the retention of %d days", v.RetentionDays)
 		}
 	}

@@ -344,41 +344,6 @@ func (s *Service) all(ctx context.Context, profileID uuid.UUID) ([]Variable, err
 	return all, nil
 }
 
-// Kind, Any and DeleteAll make the Service a profile.Dependent.
-func (s *Service) Kind() string { return "variables" }
-
-// Any reports whether the listener has variables.
-func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
-	all, err := s.all(ctx, profileID)
-	return len(all) > 0, err
-}
-
-// DeleteAll deletes variables and their readings. It can be called again after a failure, and where there is nothing; what
-// a failure left of readings is out of reach already, and [Service.Resume] deletes it too.
-func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
-	defer s.watch(ctx, "variable.delete-all")(&err)
-	all, err := s.all(ctx, profileID)
-	if err != nil {
-		return err
-	}
-	for _, v := range all {
-		ended, _, err := s.remove(ctx, profileID, v.ID, store.Version{})
-		if err != nil && !errors.Is(err, errNoVariable) {
-			return fmt.Errorf("variable: delete all: %w", err)
-		}
-		if ended.Consent == uuid.Nil {
-			continue
-		}
-		if _, err := s.wipe(ctx, ended); err != nil {
-			return fmt.Errorf("variable: delete all: %w", err)
-		}
-		if err := s.done(ctx, ended); err != nil {
-			return fmt.Errorf("variable: delete all: %w", err)
-		}
-	}
-	return nil
-}
-
 // stamp is the present time as it is stored: in UTC, to the millisecond.
 func (s *Service) stamp() time.Time { return toStored(s.now()) }
 

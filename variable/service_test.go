@@ -321,7 +321,8 @@ func TestUpdateRefusals(t *testing.T) {
 		want map[string]string
 	}{
 		"all": {
-			v.ID, variable.Changes{Type: ptr(variable.Location), RetentionDays: ptr(0), TimeZone: ptr("UTC")},
+			v.ID,
+			variable.Changes{Type: ptr(variable.Location), RetentionDays: ptr(0), TimeZone: ptr("UTC")},
 			map[string]string{"type": "Type cannot be changed; delete the variable and create a new one", "retentionDays": retention, "timeZone": "Only a variable of type time-of-day has a time zone"},
 		},
 		"no such type": {v.ID, variable.Changes{Type: ptr(variable.Type("mood"))}, map[string]string{"type": oneOf}},

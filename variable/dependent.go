@@ -1,0 +1,78 @@
+package variable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// Kind, Any and DeleteAll make the Service a profile.Dependent.
+func (s *Service) Kind() string { return "variables" }
+
+// Any reports whether the listener has variables.
+func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
+	all, err := s.all(ctx, profileID)
+	return len(all) > 0, err
+}
+
+// DeleteAll deletes variables and their readings. It can be called again after a failure, and where there is nothing; what
+// a failure left of readings is out of reach already, and [Service.Resume] deletes it too.
+func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
+	defer s.watch(ctx, "variable.delete-all")(&err)
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return err
+	}
+	for _, v := range all {
+		ended, _, err := s.remove(ctx, profileID, v.ID, store.Version{})
+		if err != nil && !errors.Is(err, errNoVariable) {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+		if ended.Consent == uuid.Nil {
+			continue
+		}
+		if _, err := s.wipe(ctx, ended); err != nil {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+		if err := s.done(ctx, ended); err != nil {
+			return fmt.Errorf("variable: delete all: %w", err)
+		}
+	}
+	return nil
+}
+
+// Held is all that is kept of one variable, for showing it to the listener.
+type Held struct {
+	Variable
+	Readings []Reading `json:"readings"` // newest first
+}
+
+// Export returns all that is kept about a listener's surroundings, in the order in which the variables were made.
+func (s *Service) Export(ctx context.Context, profileID uuid.UUID) ([]Held, error) {
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	held := make([]Held, len(all))
+	for i, v := range all {
+		held[i] = Held{Variable: v, Readings: []Reading{}}
+		if !v.OptedIn {
+			continue
+		}
+		for item, err := range store.All(ctx, s.store, s.readingsOf(v, "", store.MaxPage)) {
+			var r Reading
+			if err == nil {
+				r, err = readingOf(item)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("variable: export: %w", err)
+			}
+			held[i].Readings = append(held[i].Readings, r)
+		}
+	}
+	return held, nil
+}
