@@ -2,6 +2,8 @@ package rhythmiq_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -17,7 +19,17 @@ import (
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is goleak.VerifyTestMain with an os.Exit of its own, which gobco asks for.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 // noon is when the tests that have a clock of their own begin.
 var noon = time.Date(2026, 3, 20, 12, 0, 0, 0, time.UTC)
