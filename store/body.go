@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/json"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -325,8 +326,9 @@ func (p *parser) exponent() (n int, ok bool) {
 
 // names are those of one object so far.
 type names struct {
-	few  []string
-	many map[string]struct{} // from fewNames on
+	few  [fewNames][]byte
+	n    int                 // how many of few
+	many map[string]struct{} // takes over when few is full
 }
 
 // fewNames is up to where comparing with each is cheaper than a map.
@@ -334,28 +336,34 @@ const fewNames = 16
 
 // add reports whether a name, given with its quotes, is new. A name with escapes is compared as what it stands for.
 func (n *names) add(quoted []byte, escaped bool) bool {
-	name := string(quoted[1 : len(quoted)-1])
+	name := quoted[1 : len(quoted)-1]
 	if escaped {
-		_ = json.Unmarshal(quoted, &name) // it has just been read as a string
+		var plain string
+		_ = json.Unmarshal(quoted, &plain) // it has just been read as a string
+		name = []byte(plain)
 	}
 	if n.many != nil {
-		if _, dup := n.many[name]; dup {
+		return n.addToMany(name)
+	}
+	for _, other := range n.few[:n.n] {
+		if bytes.Equal(name, other) {
 			return false
 		}
-		n.many[name] = struct{}{}
+	}
+	if n.n < fewNames {
+		n.few[n.n] = name
+		n.n++
 		return true
 	}
+	n.many = make(map[string]struct{}, 4*fewNames)
 	for _, other := range n.few {
-		if name == other {
-			return false
-		}
+		n.many[string(other)] = struct{}{}
 	}
-	n.few = append(n.few, name)
-	if len(n.few) == fewNames {
-		n.many = make(map[string]struct{}, 4*fewNames)
-		for _, other := range n.few {
-			n.many[other] = struct{}{}
-		}
-	}
-	return true
+	return n.addToMany(name)
+}
+
+func (n *names) addToMany(name []byte) bool {
+	before := len(n.many)
+	n.many[string(name)] = struct{}{}
+	return len(n.many) > before
 }

@@ -78,6 +78,8 @@ func TestCheckBody(t *testing.T) {
 		{"unknown escape", `{"a":"\x"}`, "no JSON"},
 		{"cut escape", `{"a":"\`, "no JSON"},
 		{"bad hexadecimal", `{"a":"\u00g0"}`, "no JSON"},
+		{"bad hexadecimal below the digits", `{"a":"\u/000"}`, "no JSON"},
+		{"bad hexadecimal between digits and letters", `{"a":"\u00?0"}`, "no JSON"},
 		{"bad hexadecimal in the second half", `{"a":"\ud83c\u00g0"}`, "no JSON"},
 		{"leading zero", `{"a":01}`, "no JSON"},
 		{"no digits", `{"a":-}`, "no JSON"},

@@ -89,9 +89,6 @@ func checkWrite(w *Write) error {
 	if err := CheckKey(w.Key); err != nil {
 		return err
 	}
-	if w.Condition.kind > condVersion {
-		return limitf("%v: unknown condition", w.Key)
-	}
 	if w.Delete {
 		return nil
 	}

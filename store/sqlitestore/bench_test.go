@@ -73,7 +73,7 @@ func BenchmarkGet(b *testing.B) {
 			require.NoError(b, err)
 		}
 		require.NoError(b, tx.Commit())
-		get := prepare(b, db, "SELECT version, body FROM users WHERE partition = ? AND sort = ?")
+		get := prepare(b, db, "SELECT version, body FROM users WHERE partition = ? AND sort = ?") //nolint:sqlclosecheck // prepare does
 		b.ReportAllocs()
 		for n := 0; b.Loop(); n++ {
 			k := benchKey(n % benchItems)

@@ -19,8 +19,9 @@ type reads struct {
 type listing struct{ byIndex, descending bool }
 
 const (
-	columns  = "partition, sort, version, expires, index_partition, index_sort, body"
-	getQuery = "SELECT " + columns + " FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
+	values   = "version, expires, index_partition, index_sort, body"
+	columns  = "partition, sort, " + values
+	getQuery = "SELECT " + values + " FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
 )
 
 // on returns the statement for one table.
@@ -59,14 +60,14 @@ func prepareReads(ctx context.Context, db *sql.DB, t store.Table) (r reads, err 
 }
 
 // Get implements [store.Store]. Both kinds of read are strong.
-func (s *Store) Get(ctx context.Context, key store.Key, r store.Read) (store.Item, error) {
+func (s *Store) Get(ctx context.Context, key store.Key, read store.Read) (store.Item, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Item{}, err
 	}
 	if err := store.CheckKey(key); err != nil {
 		return store.Item{}, err
 	}
-	if err := store.CheckRead(r); err != nil {
+	if err := store.CheckRead(read); err != nil {
 		return store.Item{}, err
 	}
 	s.gate.RLock()
@@ -74,13 +75,15 @@ func (s *Store) Get(ctx context.Context, key store.Key, r store.Read) (store.Ite
 	if s.closed {
 		return store.Item{}, errClosed
 	}
-	item, err := scan(s.read[key.Table].get.QueryRowContext(ctx, key.Partition[:], key.Sort), key.Table)
+	r := row{scanner: s.read[key.Table].get.QueryRowContext(ctx, key.Partition[:], key.Sort)}
+	err := r.scan()
 	if errors.Is(err, sql.ErrNoRows) {
 		return store.Item{}, store.ErrNotFound
 	}
 	if err != nil {
 		return store.Item{}, wrap(ctx, "get", err)
 	}
+	item := r.item(key)
 	if item.Expired(s.now()) {
 		return store.Item{}, store.ErrNotFound
 	}
@@ -117,11 +120,16 @@ func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
 			page.Next = store.EncodeCursor(q, page.Items[limit-1].PositionIn(q))
 			break
 		}
-		item, err := scan(rows, q.Table)
-		if err != nil {
+		var (
+			r         = row{scanner: rows}
+			k         = store.Key{Table: q.Table}
+			partition []byte
+		)
+		if err := r.scan(&partition, &k.Sort); err != nil {
 			return store.Page{}, wrap(ctx, "list", err)
 		}
-		page.Items = append(page.Items, item)
+		copy(k.Partition[:], partition)
+		page.Items = append(page.Items, r.item(k))
 	}
 	if err := rows.Err(); err != nil {
 		return store.Page{}, wrap(ctx, "list", err)
@@ -167,25 +175,30 @@ func bounds(q store.Query) ([]any, error) {
 	return []any{q.Partition[:], after.Index, after.Partition[:], after.Sort, other}, nil
 }
 
-// scan reads an item by the Scan of a *sql.Row or *sql.Rows.
-func scan(row interface{ Scan(dest ...any) error }, t store.Table) (store.Item, error) {
-	var (
-		item                               = store.Item{Key: store.Key{Table: t}}
-		partition, version, indexPartition []byte
-		indexSort                          sql.NullString
-		expires                            int64
-	)
-	if err := row.Scan(&partition, &item.Key.Sort, &version, &expires, &indexPartition, &indexSort, (*[]byte)(&item.Body)); err != nil {
-		return store.Item{}, err
+// row is a *sql.Row or *sql.Rows, and what of it is not part of the key in an item's own types.
+type row struct {
+	scanner interface{ Scan(dest ...any) error }
+
+	version, indexPartition []byte
+	indexSort               sql.NullString
+	expires                 int64
+	body                    []byte
+}
+
+// scan reads the columns before those of values, and values.
+func (r *row) scan(before ...any) error {
+	return r.scanner.Scan(append(before, &r.version, &r.expires, &r.indexPartition, &r.indexSort, &r.body)...)
+}
+
+func (r *row) item(k store.Key) store.Item {
+	item := store.Item{Key: k, Body: r.body}
+	copy(item.Version[:], r.version)
+	if r.expires != 0 {
+		item.ExpiresAt = time.Unix(r.expires, 0).UTC()
 	}
-	copy(item.Key.Partition[:], partition)
-	copy(item.Version[:], version)
-	if expires != 0 {
-		item.ExpiresAt = time.Unix(expires, 0).UTC()
+	if r.indexSort.Valid {
+		item.Index = &store.Index{Sort: r.indexSort.String}
+		copy(item.Index.Partition[:], r.indexPartition)
 	}
-	if indexSort.Valid {
-		item.Index = &store.Index{Sort: indexSort.String}
-		copy(item.Index.Partition[:], indexPartition)
-	}
-	return item, nil
+	return item
 }
