@@ -130,6 +130,10 @@ type pin struct {
 }
 
 func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []int32) {
+	if ctx.Err() != nil {
+		s.Complete = false
+		return
+	}
 	over := OverAll
 	if p.Shortlisted || in.shortlisted {
 		over = OverShortlist

@@ -48,9 +48,10 @@ type InfeasibleError struct {
 	// stages, or where it is not a stage that fails.
 	Stage     int
 	StageName string
-	// MissingSeconds is how much music is missing at least; 0 where time is not what is missing.
+	// MissingSeconds is how much music was missing where the search came furthest; 0 where it is not music that is missing, but
+	// tracks short enough to end near the duration.
 	MissingSeconds float64
-	// Pin is the position of a pinned track that no plan reaches, −1 where none is to blame.
+	// Pin is the position of the last pinned track where there is a plan without what is pinned, else −1.
 	Pin int
 }
 
@@ -58,6 +59,8 @@ func (e *InfeasibleError) Error() string {
 	switch {
 	case e.Pin >= 0:
 		return fmt.Sprintf("planner: no plan has the pinned track at position %d", e.Pin)
+	case e.MissingSeconds == 0:
+		return "planner: every track is too long to end near the duration"
 	case e.Stage >= 0:
 		return fmt.Sprintf("planner: stage %d (%s) is short of %.0f seconds of music", e.Stage, e.StageName, e.MissingSeconds)
 	default:

@@ -16,6 +16,8 @@ type local struct {
 	used    []uint64
 	trial   []int32
 	moves   int // that may still be tried
+	// stages are those that the positions belong to and homes those of the tracks, where tracks may not leave theirs; nil elsewhere.
+	stages, homes []int
 }
 
 // slack is how far a change may look worse by itself, as a share of the cost, and still be computed in full: what comes
@@ -51,6 +53,11 @@ func (l *local) accept(seq []int32, cost float64) {
 // try computes l.trial, which is as l.seq before from, and accepts it if it is better.
 func (l *local) try(from int) bool {
 	l.moves--
+	for i := range l.stages {
+		if l.homes[l.trial[i]] != l.stages[i] {
+			return false
+		}
+	}
 	const least = 1e-9
 	cost, ok := l.in.costFrom(l.trial, from, l.cursorAt(from), l.cost-least)
 	if ok {

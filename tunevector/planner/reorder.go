@@ -52,6 +52,10 @@ func Reorder(ctx context.Context, p Problem, planned []Placed, order Order) (Sol
 	}
 	if order == OrderArc || order == "" {
 		l := newLocal(in, p.Effort.withDefaults(p.Duration).Moves)
+		l.stages, l.homes = stages, make([]int, len(in.ids))
+		for i, k := range seq {
+			l.homes[k] = stages[i]
+		}
 		if l.start(seq) {
 			l.permute(ctx)
 			seq = l.seq

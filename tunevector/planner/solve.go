@@ -71,10 +71,24 @@ func (in *instance) search(ctx context.Context, p *Problem) (found, error) {
 			return f, nil
 		}
 		if in.gap == 1 {
+			if in.pinsToBlame(p) {
+				err = &InfeasibleError{Stage: -1, Pin: len(p.Prefix) + in.lastPin}
+			}
 			return found{}, err
 		}
 		in.gap--
 	}
+}
+
+// pinsToBlame reports whether there is a plan without the pins.
+func (in *instance) pinsToBlame(p *Problem) bool {
+	if len(in.pins) == 0 {
+		return false
+	}
+	free := *p
+	free.Pinned, free.ArtistGap = nil, 1
+	without := newInstance(&free)
+	return without.greedy(1) != nil || without.anyPlan() != nil
 }
 
 func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *InfeasibleError) {
