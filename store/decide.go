@@ -6,39 +6,32 @@ package store
 // [*ConflictError] with the key of every write whose condition does not hold, repeated
 // writes allowed for as the comment on [Store] says.
 func Decide(writes []Write, state func(Key) (Version, bool)) error {
+	type failure struct {
+		key      Key
+		absentee bool // a delete of what is absent
+	}
 	var (
-		repeated bool  // a put of this Apply already has its version
-		failed   []int // writes whose condition does not hold
-		absent   []int // those of them that are deletes of what is absent
+		failures []failure
+		repeated bool // a put of this Apply already has its version
 	)
 	for i := range writes {
 		w := &writes[i]
 		v, present := state(w.Key)
-		if present && !w.Delete && v == w.Version {
+		switch {
+		case present && !w.Delete && v == w.Version:
 			repeated = true
-			continue
-		}
-		if w.Condition.Holds(v, present) {
-			continue
-		}
-		failed = append(failed, i)
-		if w.Delete && !present {
-			absent = append(absent, i)
+		case !w.Condition.Holds(v, present):
+			failures = append(failures, failure{w.Key, w.Delete && !present})
 		}
 	}
-	if repeated && len(absent) == len(failed) {
+	var keys []Key
+	for _, f := range failures {
+		if !repeated || !f.absentee {
+			keys = append(keys, f.key)
+		}
+	}
+	if keys == nil {
 		return nil
 	}
-	if len(failed) == 0 {
-		return nil
-	}
-	conflict := &ConflictError{}
-	for _, i := range failed {
-		if repeated && len(absent) > 0 && absent[0] == i {
-			absent = absent[1:]
-			continue
-		}
-		conflict.Keys = append(conflict.Keys, writes[i].Key)
-	}
-	return conflict
+	return &ConflictError{Keys: keys}
 }

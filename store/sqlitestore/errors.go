@@ -17,12 +17,10 @@ var passing = []int{
 
 var errClosed = fmt.Errorf("sqlitestore: %w: the store is closed", store.ErrUnavailable)
 
-// wrap makes the contract's errors of SQLite's: nil stays nil, the end of ctx is its error, what may pass is
+// wrap makes the contract's errors of SQLite's: the end of ctx is its error, what may pass is
 // store.ErrUnavailable, and the rest (a damaged file) is no kind.
 func wrap(ctx context.Context, doing string, err error) error {
 	switch {
-	case err == nil:
-		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case hasCode(err, passing...):

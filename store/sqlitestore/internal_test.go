@@ -189,6 +189,27 @@ func TestLocked(t *testing.T) {
 	require.NoError(t, s.Apply(context.Background(), testPut("a", `{}`)))
 }
 
+// Reads that wait for a connection wait no longer than their context.
+func TestReadsWait(t *testing.T) {
+	t.Parallel()
+	s, err := open(context.Background(), filepath.Join(t.TempDir(), "file.db"), &Options{Readers: 1}, migrations)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, s.Close()) }()
+	busy, err := s.reading.Conn(context.Background())
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err = s.Get(ctx, testKey("a"), store.Strong)
+	require.Equal(t, context.DeadlineExceeded, err)
+	ctx, cancel = context.WithTimeout(context.Background(), 10*time.Millisecond)
+	defer cancel()
+	_, err = s.List(ctx, store.Query{Table: store.Users})
+	require.Equal(t, context.DeadlineExceeded, err)
+	require.NoError(t, busy.Close())
+	_, err = s.Get(context.Background(), testKey("a"), store.Strong)
+	require.ErrorIs(t, err, store.ErrNotFound)
+}
+
 // A full disk is unavailability: nothing of the transaction is made, and with space it goes on.
 func TestFull(t *testing.T) {
 	t.Parallel()

@@ -180,7 +180,7 @@ func (w *writer) transact(jobs []*job) ([]error, error) {
 	ctx := context.Background()
 	refusals := make([]error, len(jobs))
 	if _, err := w.begin.ExecContext(ctx); err != nil {
-		return nil, wrap(ctx, "begin", err)
+		return nil, w.undo(ctx, wrap(ctx, "begin", err)) // an earlier rollback may have failed
 	}
 	for i, j := range jobs {
 		if refusals[i] = j.ctx.Err(); refusals[i] != nil {
