@@ -131,15 +131,14 @@ func checkInteger(path string, v any, f *fault.Fields) any {
 	return v
 }
 
-// exact reports whether a number was read without rounding, as 1.00000000000000000001 is not. It is at most
-// 2^53, so that only tiny exponents could make the fraction large.
+// exact reports whether a number was read without rounding, as 1.00000000000000000001 is not.
 func exact(s string, x float64) bool {
 	if len(s) > 64 || strings.ContainsAny(s, "eE") && len(s) > 24 {
 		return false
 	}
 	if _, exp, ok := strings.Cut(strings.ToLower(s), "e"); ok {
-		if e, err := strconv.Atoi(exp); err != nil || e < -400 || e > 400 {
-			return x == 0 && err == nil
+		if e, err := strconv.Atoi(exp); err != nil || e < -400 || e > 400 { // would make a large fraction
+			return false
 		}
 	}
 	r, ok := new(big.Rat).SetString(s)
