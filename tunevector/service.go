@@ -109,15 +109,22 @@ func errNoProfile() error {
 	return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
 }
 
+// open is a not-found error where the profile does not exist, or is being deleted.
+func (s *Service) open(ctx context.Context, profileID uuid.UUID) error {
+	open, err := profile.Open(ctx, s.store, profileID)
+	if err == nil && !open {
+		err = errNoProfile()
+	}
+	return err
+}
+
 // Create makes and plans a vector. No music that fits is a conflict that says what is missing.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition) (TuneVector, error) {
 	if err := d.Validate(); err != nil {
 		return TuneVector{}, err
 	}
-	if open, err := profile.Open(ctx, s.store, profileID); err != nil {
+	if err := s.open(ctx, profileID); err != nil {
 		return TuneVector{}, err
-	} else if !open {
-		return TuneVector{}, errNoProfile()
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -444,18 +451,26 @@ func checkLimit(limit int) error {
 
 // List returns vectors in order of creation, without their plans. limit is 1–100; token continues a listing.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]TuneVector, string, error) {
-	if err := checkLimit(limit); err != nil {
+	var f fault.Fields
+	if e, ok := fault.As(checkLimit(limit)); ok {
+		f = e.Fields
+	}
+	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Limit: 1, Cursor: token}
+	if err := store.CheckQuery(q); err != nil {
+		f.Add("pageToken", "Invalid page token")
+	}
+	if err := f.Err(); err != nil {
 		return nil, "", err
 	}
-	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Limit: limit, Cursor: token}
-	if err := store.CheckQuery(q); err != nil {
-		var f fault.Fields
-		f.Add("pageToken", "Invalid page token")
-		return nil, "", f.Err()
-	}
+	q.Limit = limit
 	page, err := s.store.List(ctx, q)
 	if err != nil {
 		return nil, "", err
+	}
+	if len(page.Items) == 0 {
+		if err := s.open(ctx, profileID); err != nil {
+			return nil, "", err
+		}
 	}
 	vectors := make([]TuneVector, 0, len(page.Items))
 	var snapshot *variable.Snapshot

@@ -134,7 +134,9 @@ func (s *suite) world(t *testing.T, changes ...change) *world {
 		if c.config != nil {
 			c.config(&config)
 		}
-		mount += c.mount
+		if c.mount != "" {
+			mount = c.mount
+		}
 	}
 	config.Store = decorated
 	var err error

@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -26,9 +27,8 @@ type answer struct {
 	text []byte
 }
 
-// do sends a request. content is nil, a raw, or something that is sent as JSON.
-func (l *listener) do(t testing.TB, method, path string, content any) *result {
-	t.Helper()
+// send sends a request. content is nil, a raw, or something that is sent as JSON.
+func (l *listener) send(ctx context.Context, method, path string, content any) (*result, error) {
 	var in io.Reader = http.NoBody
 	mediaType := ""
 	switch content := content.(type) {
@@ -40,11 +40,15 @@ func (l *listener) do(t testing.TB, method, path string, content any) *result {
 		}
 	default:
 		b, err := json.Marshal(content)
-		require.NoError(t, err)
+		if err != nil {
+			return nil, err
+		}
 		in, mediaType = bytes.NewReader(b), "application/json"
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, l.base+path, in)
-	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(ctx, method, l.base+path, in)
+	if err != nil {
+		return nil, err
+	}
 	for name, values := range l.header {
 		req.Header[name] = values
 	}
@@ -52,11 +56,31 @@ func (l *listener) do(t testing.TB, method, path string, content any) *result {
 		req.Header.Set("Content-Type", mediaType)
 	}
 	res, err := l.http.Do(req)
-	require.NoError(t, err, "%s %s", method, path)
+	if err != nil {
+		return nil, err
+	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	return &result{answer{res, b}, method + " " + path}
+	return &result{answer{res, b}, method + " " + path}, err
+}
+
+// do is send for the test's own goroutine.
+func (l *listener) do(t testing.TB, method, path string, content any) *result {
+	t.Helper()
+	r, err := l.send(t.Context(), method, path, content)
+	require.NoError(t, err, "%s %s", method, path)
+	return r
+}
+
+// status is send for any goroutine; it returns 0 where the document was not kept.
+func (l *listener) status(t testing.TB, method, path string, content any) int {
+	t.Helper()
+	r, err := l.send(t.Context(), method, path, content)
+	if err != nil {
+		t.Errorf("%s %s: %v", method, path, err)
+		return 0
+	}
+	return r.StatusCode
 }
 
 func (l *listener) get(t testing.TB, path string) *result {

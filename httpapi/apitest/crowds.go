@@ -80,7 +80,7 @@ func testConcurrentSignUps(t *testing.T, s *suite) {
 	count := crowd(1000, func(i int) int {
 		r := registration(fmt.Sprintf("racer%d", i))
 		r["email"] = "one@example.com"
-		return nobody.post(t, "/profiles", r).StatusCode
+		return nobody.status(t, http.MethodPost, "/profiles", r)
 	})
 	require.Equal(t, map[int]int{http.StatusCreated: 1, http.StatusConflict: 999}, count)
 }
@@ -93,9 +93,9 @@ func testConcurrentPreferences(t *testing.T, s *suite) {
 	var mu sync.Mutex
 	crowd(writers, func(i int) int {
 		for n := range 20 {
-			r := l.post(t, l.path+"/preferences", body{"type": "genre", "value": fmt.Sprintf("genre %d of %d", n, i), "index": 0})
+			status := l.status(t, http.MethodPost, l.path+"/preferences", body{"type": "genre", "value": fmt.Sprintf("genre %d of %d", n, i), "index": 0})
 			mu.Lock()
-			count[r.StatusCode]++
+			count[status]++
 			mu.Unlock()
 		}
 		return 0
@@ -114,20 +114,20 @@ func testDeletion(t *testing.T, s *suite) {
 		l := w.listener(t)
 		variable := l.post(t, l.path+"/variables", body{"type": "ambient-noise", "optedIn": true}).is(t, 201).text(t, "variableId")
 		calls := []func(i int) int{
-			func(int) int { return l.del(t, l.path+"?cascade=true").StatusCode },
+			func(int) int { return l.status(t, http.MethodDelete, l.path+"?cascade=true", nil) },
 			func(i int) int {
-				return l.post(t, l.path+"/preferences", body{"type": "genre", "value": fmt.Sprint("g", i)}).StatusCode
+				return l.status(t, http.MethodPost, l.path+"/preferences", body{"type": "genre", "value": fmt.Sprint("g", i)})
 			},
-			func(int) int { return l.post(t, l.path+"/variables", body{"type": "location"}).StatusCode },
+			func(int) int { return l.status(t, http.MethodPost, l.path+"/variables", body{"type": "location"}) },
 			func(int) int {
-				return l.post(t, l.path+"/variables/"+variable+"/readings", body{"value": 50}).StatusCode
+				return l.status(t, http.MethodPost, l.path+"/variables/"+variable+"/readings", body{"value": 50})
 			},
 			func(int) int {
-				return l.post(t, l.path+"/tune-vectors", body{"name": "x", "mode": "ai", "durationMinutes": 3}).StatusCode
+				return l.status(t, http.MethodPost, l.path+"/tune-vectors", body{"name": "x", "mode": "ai", "durationMinutes": 3})
 			},
-			func(int) int { return l.post(t, l.path+"/api-keys", nil).StatusCode },
+			func(int) int { return l.status(t, http.MethodPost, l.path+"/api-keys", nil) },
 			func(int) int {
-				return l.post(t, l.path+"/interactions", body{"events": []body{(&home{listener: l}).event("like")}}).StatusCode
+				return l.status(t, http.MethodPost, l.path+"/interactions", body{"events": []body{(&home{listener: l}).event("like")}})
 			},
 		}
 		count := crowd(3*len(calls), func(i int) int {

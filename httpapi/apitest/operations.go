@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -68,7 +69,7 @@ func operations() []operation {
 	return []operation{
 		{"CreateProfile", post, "/profiles", true, func(h *home) any {
 			h.names++
-			return registration("more" + h.name + strings.Repeat("x", h.names%10))
+			return registration(fmt.Sprintf("more%d", h.names))
 		}, true},
 		{"GetProfile", get, "", false, nil, false},
 		{"UpdateProfile", put, "", false, always(body{"firstName": "Bea"}), false},

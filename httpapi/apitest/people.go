@@ -49,7 +49,8 @@ func testRouting(t *testing.T, s *suite) {
 		require.NotEqual(t, id, got)
 		require.Len(t, got, 32)
 	}
-	require.NotEqual(t, l.get(t, l.path).Header.Get("X-Request-Id"), l.get(t, l.path).Header.Get("X-Request-Id"))
+	one, two := l.get(t, l.path), l.get(t, l.path)
+	require.NotEqual(t, one.Header.Get("X-Request-Id"), two.Header.Get("X-Request-Id"))
 
 	// Locations lead to what was made, below the prefix.
 	made := l.post(t, l.path+"/preferences", body{"type": "artist", "value": "Björk"}).is(t, 201)

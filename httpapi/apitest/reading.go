@@ -185,13 +185,17 @@ func testIdempotency(t *testing.T, s *suite) {
 	// Many at once: one is carried out.
 	const callers = 8
 	as = l.with("Idempotency-Key", uuid.NewString())
-	answers := make(chan *result, callers)
-	for range callers {
-		go func() { answers <- as.post(t, list, vector) }()
-	}
+	answers := make([]*result, callers)
+	crowd(callers, func(i int) int {
+		var err error
+		if answers[i], err = as.send(t.Context(), http.MethodPost, list, vector); err != nil {
+			t.Error(err)
+		}
+		return 0
+	})
 	ids := map[string]bool{}
-	for range callers {
-		switch r := <-answers; r.StatusCode {
+	for _, r := range answers {
+		switch r.StatusCode {
 		case http.StatusCreated:
 			ids[r.text(t, "tuneVectorId")] = true
 		default:
@@ -239,7 +243,8 @@ func testStaleReads(t *testing.T, s *suite) {
 	require.Empty(t, l.get(t, one+"/readings").is(t, 200).list(t, "readings"))
 	// What an Idempotency-Key stands for.
 	as := l.with("Idempotency-Key", uuid.NewString())
-	require.Equal(t, as.post(t, l.path+"/api-keys", nil).is(t, 201).shown(), as.post(t, l.path+"/api-keys", nil).is(t, 201).shown())
+	once := as.post(t, l.path+"/api-keys", nil).is(t, 201)
+	require.Equal(t, once.shown(), as.post(t, l.path+"/api-keys", nil).is(t, 201).shown())
 	// Logging out, and a profile that is gone.
 	l.del(t, "/sessions/current").is(t, 200)
 	l.get(t, l.path).is(t, 401)

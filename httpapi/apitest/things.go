@@ -276,11 +276,12 @@ func testBodies(t *testing.T, s *suite) {
 	for i := range 5000 {
 		many[fmt.Sprintf("f%d", i)] = i
 	}
-	require.Len(t, l.post(t, l.path+"/preferences", many).is(t, 400).object(t)["errors"], 1000)
+	errors, _ := l.post(t, l.path+"/preferences", many).is(t, 400).object(t)["errors"].(body)
+	require.Less(t, len(errors), 1100, "a small request makes a large answer")
 	l.post(t, l.path+"/interactions", body{"events": make([]any, 5000)}).is(t, 400)
-	for _, at := range []string{"0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-03-01t18:00:00z"} {
+	for _, at := range []string{"0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-03-01t18:00:00z", "2026-03-01T17:59:59,5Z", "2026-03-01T17:59:59.5+00:00"} {
 		r := l.post(t, l.path+"/interactions", body{"events": []body{{"eventId": uuid.NewString(), "trackId": "x", "action": "like", "at": at}}})
-		require.Equal(t, strings.HasPrefix(at, "2026"), r.StatusCode == 200, r.shown())
+		require.Equal(t, at == "2026-03-01T17:59:59.5+00:00", r.StatusCode == http.StatusOK, r.shown())
 	}
 	r := l.with("Content-Encoding", "gzip").post(t, l.path+"/preferences", body{})
 	r.is(t, 415)
