@@ -1,0 +1,21 @@
+// Command server is RhythmIQ on one machine: durable storage in one file, music from a
+// catalog, REST on a port.
+//
+//	go run ./examples/server
+//
+// It prints its address and a curl line to begin with; -h lists the flags.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
