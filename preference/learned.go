@@ -279,9 +279,9 @@ func compareIDs(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
 func (p *part) learn(signals []Signal) bool {
 	seen := make(map[[8]byte]struct{}, len(p.Seen)/8)
 	for chunk := range slices.Chunk(p.Seen, 8) {
-		if len(chunk) == 8 {
-			seen[[8]byte(chunk)] = struct{}{}
-		}
+		var h [8]byte
+		copy(h[:], chunk)
+		seen[h] = struct{}{}
 	}
 	var fresh []Signal
 	for _, x := range signals {
@@ -348,27 +348,32 @@ func (p *part) moveLandmark(newest time.Time) {
 	p.Landmark = target
 }
 
-// prune drops what says nothing any more, and of the rest what says least where there is too much.
+// prune drops what says nothing any more, and of the rest what says least where there is too much; of what says equally little, the last by type and value.
 func (d *learnedDocument) prune(now time.Time) {
-	var evidence []float64
-	drop := func(least float64) {
-		evidence = evidence[:0]
-		for i := range d.Parts {
-			p := &d.Parts[i]
-			scale := math.Exp2(float64(p.Landmark) - halfLives(now))
-			p.Values = slices.DeleteFunc(p.Values, func(a accumulator) bool { return a.Magnitude*scale < least })
-			for _, a := range p.Values {
-				evidence = append(evidence, a.Magnitude*scale)
+	type ranked struct {
+		evidence float64
+		part     int
+		accumulator
+	}
+	var all []ranked
+	for i, p := range d.Parts {
+		scale := math.Exp2(float64(p.Landmark) - halfLives(now))
+		for _, a := range p.Values {
+			if e := a.Magnitude * scale; e >= leastEvidence {
+				all = append(all, ranked{e, i, a})
 			}
 		}
+		d.Parts[i].Values = p.Values[:0]
 	}
-	drop(leastEvidence)
-	if len(evidence) > MaxLearned {
-		slices.SortFunc(evidence, func(a, b float64) int { return cmp.Compare(b, a) })
-		drop(evidence[MaxLearned-1])
+	if len(all) > MaxLearned {
+		slices.SortStableFunc(all, func(a, b ranked) int {
+			return cmp.Or(cmp.Compare(b.evidence, a.evidence), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Value, b.Value))
+		})
+		all = all[:MaxLearned]
 	}
-	for extra := len(evidence) - MaxLearned; extra > 0; extra-- { // as weak as the weakest that may stay
-		d.dropWeakest(now)
+	for _, a := range all {
+		p := &d.Parts[a.part]
+		p.Values = append(p.Values, a.accumulator)
 	}
 	if len(d.Parts) > maxParts {
 		slices.SortFunc(d.Parts, func(a, b part) int { // interactions first, then the newest
@@ -379,27 +384,6 @@ func (d *learnedDocument) prune(now time.Time) {
 		})
 		d.Parts = d.Parts[:maxParts]
 	}
-}
-
-// dropWeakest drops the value with the least evidence; of equal ones the last by type and value.
-func (d *learnedDocument) dropWeakest(now time.Time) {
-	type place struct {
-		part, value int
-		evidence    float64
-		a           accumulator
-	}
-	weakest := place{part: -1}
-	for i, p := range d.Parts {
-		scale := math.Exp2(float64(p.Landmark) - halfLives(now))
-		for j, a := range p.Values {
-			e := a.Magnitude * scale
-			if weakest.part < 0 || cmp.Or(cmp.Compare(weakest.evidence, e), cmp.Compare(a.Type, weakest.a.Type), cmp.Compare(a.Value, weakest.a.Value)) > 0 {
-				weakest = place{i, j, e, a}
-			}
-		}
-	}
-	p := &d.Parts[weakest.part]
-	p.Values = slices.Delete(p.Values, weakest.value, weakest.value+1)
 }
 
 // values returns what a signal speaks of: for each type the values by their canonical form.

@@ -2,7 +2,6 @@ package preference
 
 import (
 	"bytes"
-	"sync"
 	"unicode/utf8"
 
 	"golang.org/x/text/cases"
@@ -16,11 +15,12 @@ type lexicon struct {
 	wider    map[string]int // by runs of words of a key
 	set      map[string]int // those that were set; nil where none of them forbids
 	byWord   bool           // runs of words count, and how words are joined does not
+	folders  folders
 }
 
 // newLexicon takes opinions strongest first.
 func newLexicon(opinions []keyed, byWord bool) lexicon {
-	l := lexicon{whole: make(map[string]int, len(opinions)), byWord: byWord}
+	l := lexicon{whole: make(map[string]int, len(opinions)), byWord: byWord, folders: make(folders, spareFolders)}
 	if byWord {
 		l.wider = map[string]int{}
 	}
@@ -60,7 +60,7 @@ func (l *lexicon) find(value string) (index int, match float64) {
 		return 0, 0
 	}
 	var room [maxKey]byte
-	key := appendKey(room[:0], value, l.byWord)
+	key := l.folders.appendKey(room[:0], value, l.byWord)
 	if i, ok := l.whole[string(key)]; ok {
 		return i, 1
 	}
@@ -82,7 +82,7 @@ func (l *lexicon) forbids(value string) bool {
 		return false
 	}
 	var room [maxKey]byte
-	key := appendKey(room[:0], value, l.byWord)
+	key := l.folders.appendKey(room[:0], value, l.byWord)
 	i, ok := l.set[string(key)]
 	if !ok && l.byWord {
 		i, ok = longest(l.set, key)
@@ -130,13 +130,13 @@ func (w *words) run(key []byte, first, number int) []byte {
 
 // appendKey appends what a value is looked up by: folded as canonical folds it, and byWord with single spaces for what joins words. It allocates nothing
 // where dst has room, but for what is neither ASCII nor composed.
-func appendKey(dst []byte, value string, byWord bool) []byte {
+func (f folders) appendKey(dst []byte, value string, byWord bool) []byte {
 	ascii := true
 	for i := range len(value) {
 		ascii = ascii && value[i] < utf8.RuneSelf
 	}
 	if !ascii {
-		return appendFolded(dst, value, byWord)
+		return f.appendFolded(dst, value, byWord)
 	}
 	return appendWords(dst, value, byWord)
 }
@@ -163,27 +163,46 @@ func appendWords[S string | []byte](dst []byte, value S, byWord bool) []byte {
 	return dst
 }
 
-// folding is room to fold in, and the folder: tables behind an interface, which would let room on the stack escape.
-type folding struct {
+// folder folds case, with room for it: its tables are behind an interface, which would let room on the stack escape.
+type folder struct {
 	from, to []byte
-	folder   cases.Caser
+	caser    cases.Caser
 }
 
-var foldings = sync.Pool{New: func() any { return &folding{to: make([]byte, 4*maxKey), folder: cases.Fold()} }}
+// folders keeps a few folders for the next who need one. A nil one keeps none.
+type folders chan *folder
 
-func appendFolded(dst []byte, value string, byWord bool) []byte {
+const spareFolders = 8
+
+func (f folders) get() *folder {
+	select {
+	case x := <-f:
+		return x
+	default:
+		return &folder{to: make([]byte, 4*maxKey), caser: cases.Fold()}
+	}
+}
+
+func (f folders) put(x *folder) {
+	select {
+	case f <- x:
+	default:
+	}
+}
+
+func (f folders) appendFolded(dst []byte, value string, byWord bool) []byte {
 	if len(value) > maxKey {
 		return appendWords(dst, fold(value), byWord)
 	}
-	f := foldings.Get().(*folding) //nolint:errcheck,forcetypeassert // the pool has no other
-	defer foldings.Put(f)
-	f.from = append(f.from[:0], value...)
-	from := bytes.TrimSpace(f.from)
-	n, _, err := f.folder.Transform(f.to, from, true)
-	if err != nil || !composed(from) || !composed(f.to[:n]) {
+	x := f.get()
+	defer f.put(x)
+	x.from = append(x.from[:0], value...)
+	from := bytes.TrimSpace(x.from)
+	n, _, err := x.caser.Transform(x.to, from, true)
+	if err != nil || !composed(from) || !composed(x.to[:n]) {
 		return appendWords(dst, fold(value), byWord)
 	}
-	return appendWords(dst, f.to[:n], byWord)
+	return appendWords(dst, x.to[:n], byWord)
 }
 
 // composed reports whether b is in NFC, as nearly everything is; false may also mean that it would take longer to tell.

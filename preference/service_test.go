@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,15 @@ import (
 	"github.com/rhythmiq/rhythmiq/store/memstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is goleak.VerifyTestMain with an os.Exit of its own, which gobco asks for.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // home is a service over a store in memory, with one profile and a clock that stands still until it is moved.
 type home struct {
@@ -264,6 +273,9 @@ func TestUpdate(t *testing.T) {
 		require.Equal(t, c.to, p.Index)
 		require.Equal(t, c.want, h.values(t))
 	}
+	_, _, err = h.Update(t.Context(), h.profile, ids[0], preference.Changes{Value: ptr("new"), Index: ptr(3)}, store.Version{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"c", "B", "d", "new"}, h.values(t))
 }
 
 func TestUpdateThatChangesNothing(t *testing.T) {

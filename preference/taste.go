@@ -169,7 +169,7 @@ func tasteKey(typ Type, value string) string {
 	if typ == Tempo {
 		return canonical(typ, value)
 	}
-	return string(appendKey(nil, value, typ != Artist))
+	return string(folders(nil).appendKey(nil, value, typ != Artist))
 }
 
 // likedNames returns what is liked, best first. Opinions come strongest first.

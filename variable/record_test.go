@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -655,10 +656,10 @@ func TestBaselineOfMany(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 100.0, snap.Latest[variable.HeartRateVariability].Value)
 	require.InDelta(t, 114.5, snap.RMSSDBaseline, 0.5, "the median of 100 … 129")
-	lists := 0
+	var lists atomic.Int64
 	h.store.set(func(f *flaky) {
 		f.list = func(store.Query) error {
-			if lists++; lists > 10 {
+			if lists.Add(1) > 10 {
 				return errDown
 			}
 			return nil

@@ -3,6 +3,8 @@ package variable_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,7 +21,15 @@ import (
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is goleak.VerifyTestMain with an os.Exit of its own, which gobco asks for.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := goleak.Find(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // home is a service over a store in memory, with one profile and a clock that stands still until it is moved.
 type home struct {
