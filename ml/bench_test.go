@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/store"
@@ -48,4 +49,27 @@ func BenchmarkLog(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkRefresh counts a day of 100,000 events by 200 listeners with 2,000 tracks: the cost of popularity each hour is about
+// three days of this.
+func BenchmarkRefresh(b *testing.B) {
+	x := newBench(b, ml.Options{})
+	for l := range 200 {
+		ann := x.listener(b, byte(l))
+		events := make500(ml.MaxBatch)
+		for i := range events {
+			events[i].TrackID = fmt.Sprint("track", (i*i+l*7)%2000)
+			events[i].At = noon.Add(-time.Duration(i) * time.Second)
+		}
+		if _, err := x.Log(b.Context(), ann, events); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		x.clock.add(time.Hour)
+		if err := x.Refresh(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

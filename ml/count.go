@@ -15,8 +15,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// Counting reads each day of the log about twice, not all 90 days each hour: what a day amounts to is kept as an item, and
-// read again only
+// Counting does not read 90 days of the log each hour: what a day amounts to is kept as an item, and the day is read again only
 //
 //   - while events of the day are still expected, until a day after its end (listeners come back online), and
 //   - once in a while: of the other days, the one that was counted longest ago, so that within four days of

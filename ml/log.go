@@ -24,6 +24,8 @@ const MaxBatch = 500
 const (
 	// reuseWindow is how far before and after an event the log is searched for its id.
 	reuseWindow = time.Hour
+	// rowsPage is how many rows of a listener's are read at a time: most readers want the newest few hundred.
+	rowsPage = 250
 	// takeBackTimeout bounds what is done after the caller's context has ended.
 	takeBackTimeout = 10 * time.Second
 )
@@ -169,7 +171,7 @@ func (s *Service) Interactions(ctx context.Context, profileID uuid.UUID, from, t
 func (s *Service) rows(ctx context.Context, profileID uuid.UUID, from, to time.Time, descending bool) iter.Seq2[Interaction, error] {
 	q := store.Query{
 		Table: store.Interactions, Partition: profileID, Prefix: eventPrefix,
-		Descending: descending, Limit: store.MaxPage, Read: store.Strong,
+		Descending: descending, Limit: rowsPage, Read: store.Strong,
 	}
 	if !from.IsZero() {
 		q.From = eventPrefix + timeKey(from)
