@@ -456,6 +456,11 @@ func TestUpdateErrors(t *testing.T) {
 
 	_, err := store.Update(ctx, s, key("a"), func(store.Item, bool) ([]store.Write, error) { return nil, errTest })
 	require.Equal(t, errTest, err)
+	nested := &store.ConflictError{Keys: []store.Key{key("a")}} // of something that change itself has tried
+	_, err = store.Update(ctx, s, key("a"), func(store.Item, bool) ([]store.Write, error) { calls++; return nil, nested })
+	require.Equal(t, nested, err)
+	require.Equal(t, 1, calls)
+	calls = 0
 	s.get = func() error { return store.ErrUnavailable }
 	_, err = store.Update(ctx, s, key("a"), again)
 	require.ErrorIs(t, err, store.ErrUnavailable)

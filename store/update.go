@@ -21,18 +21,19 @@ const (
 // a copy that it may keep, and is told by found whether there is an item; old.Key is set either way.
 //
 // The write to key gets the condition that the item is still as change saw it; whatever condition it had is
-// replaced. It also gets a fresh version if it carries none or that of old, so that change may put old with another body. Further writes go into the same Apply with the conditions they came with. If one of those
-// fails while the item is unchanged, Update returns the [*ConflictError] at once, since
-// trying again would find the same; see [Has]. Where change returns no writes nothing is written. Where it returns
-// writes but none to key, the item is not guarded: put it again to hold on to it.
+// replaced. It also gets a fresh version if it carries none or that of old, so that change may put old with
+// another body. Further writes go into the same Apply with the conditions they came with. If one of those
+// fails while the item is unchanged, Update returns the [*ConflictError] at once, since trying again would
+// find the same; see [Has]. Where change returns no writes nothing is written. Where it returns writes but
+// none to key, the item is not guarded: put it again to hold on to it.
 //
 // Update returns the item as it stands after the call: what was put, what was found if nothing was written to it,
 // the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After
 // [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
 func Update(ctx context.Context, s Store, key Key, change func(old Item, found bool) ([]Write, error)) (Item, error) {
 	for attempt := 1; ; attempt++ {
-		now, err := updateOnce(ctx, s, key, change)
-		if !Has(err, key) || attempt == updateAttempts {
+		now, lost, err := updateOnce(ctx, s, key, change)
+		if !lost || attempt == updateAttempts {
 			return now, err
 		}
 		if err := pause(ctx, attempt); err != nil {
@@ -41,26 +42,26 @@ func Update(ctx context.Context, s Store, key Key, change func(old Item, found b
 	}
 }
 
-func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) ([]Write, error)) (Item, error) {
+// updateOnce also reports whether it has lost against another writer of the item.
+func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) ([]Write, error)) (now Item, lost bool, err error) {
 	old, err := s.Get(ctx, key, Strong)
 	found := err == nil
 	guard, seen := VersionIs(old.Version), old.Version
 	if !found {
 		if !errors.Is(err, ErrNotFound) {
-			return Item{}, err
+			return Item{}, false, err
 		}
 		old, guard = Item{Key: key}, Absent
 	}
-	now := Item{}
 	if found {
 		now = old.Clone()
 	}
 	writes, err := change(old, found)
 	if err != nil {
-		return Item{}, err
+		return Item{}, false, err
 	}
 	if len(writes) == 0 {
-		return now, nil
+		return now, false, nil
 	}
 	guarded := make([]Write, len(writes))
 	copy(guarded, writes)
@@ -78,9 +79,9 @@ func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) (
 		}
 	}
 	if err := s.Apply(ctx, guarded...); err != nil {
-		return Item{}, err
+		return Item{}, Has(err, key), err
 	}
-	return now, nil
+	return now, false, nil
 }
 
 // pause waits before the next attempt: not at all after the first, then a random part of a growing time.

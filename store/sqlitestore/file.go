@@ -150,10 +150,15 @@ func takeStep(ctx context.Context, db *sql.DB, step string, format int) error {
 	return errors.Join(err, e)
 }
 
+const formatQuery = `SELECT
+	(SELECT application_id FROM pragma_application_id),
+	(SELECT user_version FROM pragma_user_version),
+	(SELECT count(*) FROM sqlite_schema)`
+
 // formatOf returns the file's format, 0 for an empty file, and an error if it is not ours.
 func formatOf(ctx context.Context, db *sql.DB) (format int, err error) {
 	var id, objects int
-	err = db.QueryRowContext(ctx, "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)").Scan(&id, &format, &objects)
+	err = db.QueryRowContext(ctx, formatQuery).Scan(&id, &format, &objects)
 	if hasCode(err, sqlite3.SQLITE_NOTADB) {
 		return 0, fmt.Errorf("%w: no SQLite database", ErrNotOurs)
 	}
