@@ -142,6 +142,9 @@ func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []in
 		s.LowerBound, s.BoundOver = s.Cost, over
 		return
 	}
+	if fewestBuckets(in)*len(in.ids) > maxStarts {
+		return
+	}
 	b := newBounder(in, s.Cost)
 	b.guess(seq)
 	best, ok := b.tighten(ctx, s.Cost, p.Effort.BoundPasses)
@@ -155,6 +158,14 @@ func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []in
 	if s.LowerBound > 0 {
 		s.Gap = (s.Cost - s.LowerBound) / s.LowerBound
 	}
+}
+
+// maxStarts is up to how many starts (buckets times tracks) the coarsest program may have; beyond it there is no bound.
+const maxStarts = 1 << 19
+
+// fewestBuckets is how many buckets there must be at least, so that each track ends in a later bucket than it starts in.
+func fewestBuckets(in *instance) int {
+	return int((in.duration-in.elapsed)/slices.Min(in.seconds)) + 1
 }
 
 func newBounder(in *instance, cost float64) *bounder {
@@ -375,8 +386,10 @@ func (b *bounder) allStarts(layer, at int, cost func(at int, k int32) float64) [
 func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float64, bool) {
 	best := math.Inf(-1)
 	b.work = passes * startsPerPass
+	fewest := fewestBuckets(b.in)
 	for i, level := range boundLevels {
-		if i > 0 && b.left()*level.buckets/b.starts > b.work {
+		level.buckets = max(level.buckets, fewest)
+		if i > 0 && (level.buckets == b.starts || b.left()*level.buckets/b.starts > b.work) {
 			break // finer would be more than what is left to be done
 		}
 		b.level(level.buckets)

@@ -1,0 +1,22 @@
+package planner
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Tracks shorter than a bucket of the coarsest bound once led in a circle.
+func TestBoundOfTracksShorterThanABucket(t *testing.T) {
+	at := Features{Energy: 0.2, Valence: 0.3, Tempo: 60, Acousticness: 0.5, Instrumentalness: 1}
+	p := Problem{Arc: Arc{Start: at, End: at}, Duration: 4 * 3600, Bound: true}
+	for i := range 300 {
+		p.Candidates = append(p.Candidates, Candidate{ID: fmt.Sprint(i), Duration: 60 + float64(i%7), Features: at, Confidence: 0.5})
+	}
+	s, err := Solve(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, OverAll, s.BoundOver)
+	require.LessOrEqual(t, s.LowerBound, s.Cost)
+	require.Positive(t, s.LowerBound)
+}
