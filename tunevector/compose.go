@@ -1,6 +1,7 @@
 package tunevector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -322,7 +323,9 @@ const (
 func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
 	began := time.Now()
 	free, err := s.solveFree(ctx, c)
-	err = c.missing(err)
+	if err != nil {
+		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
+	}
 	s.observer.Observe(ctx, observe.Event{
 		Operation: "tunevector.plan", Status: observe.Status(err), Duration: time.Since(began),
 		Values: []observe.Value{
@@ -380,30 +383,42 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 func (c *composition) missing(err error) error {
 	var e *planner.InfeasibleError
 	if !errors.As(err, &e) {
-		if err != nil {
-			return fmt.Errorf("tunevector: plan: %w", err)
-		}
-		return nil
+		return fmt.Errorf("tunevector: plan: %w", err)
 	}
 	short := ""
 	if e.MissingSeconds > 0 {
 		short = fmt.Sprintf(": about %s missing", minutesAndSeconds(e.MissingSeconds))
 	}
-	switch {
-	case e.Pin >= 0:
-		var f fault.Fields
-		for i, p := range c.def.Pinned {
-			if p.Position == e.Pin {
-				f.Add(fmt.Sprintf("pinned[%d].position", i), "No plan of this duration has this track at position %d", e.Pin)
-			}
-		}
-		if len(f) > 0 {
-			return f.Err()
-		}
-	case e.Stage >= 0 && e.Stage < len(c.def.Stages):
+	if e.Stage >= 0 && e.Stage < len(c.def.Stages) {
 		return fault.Wrap(err, fault.Conflict, "Not enough music for stages[%d] (%s)%s", e.Stage, c.def.Stages[e.Stage].genre(), short)
 	}
 	return fault.Wrap(err, fault.Conflict, "Not enough %s to fill %d minutes%s", pluralKinds[c.def.Kind], c.def.DurationMinutes, short)
+}
+
+// unreachable tells whether it is the pins that no plan can have: where there is a plan without them, it names those behind its end,
+// or all of them.
+func (c *composition) unreachable(ctx context.Context, err error) error {
+	var e *planner.InfeasibleError
+	if !errors.As(err, &e) || len(c.problem.Pinned) == 0 {
+		return nil
+	}
+	p := c.problem
+	p.Pinned = nil
+	free, err := planner.Solve(ctx, p)
+	if err != nil {
+		return nil
+	}
+	last := 0
+	for position := range c.problem.Pinned {
+		last = max(last, position)
+	}
+	var f fault.Fields
+	for i, pin := range c.def.Pinned {
+		if pin.Position >= len(c.heard) && (pin.Position >= len(free.Tracks) || last < len(free.Tracks)) {
+			f.Add(fmt.Sprintf("pinned[%d].position", i), "No plan of this duration has the track at position %d", pin.Position)
+		}
+	}
+	return f.Err()
 }
 
 func minutesAndSeconds(seconds float64) string {
