@@ -130,6 +130,8 @@ func (c *Catalog) Len() int { return len(c.id) }
 
 func (c *Catalog) idOf(n uint32) string { return c.ids.get(c.id[n]) }
 
+func (c *Catalog) seconds(n uint32) float64 { return float64(c.millis[n]) / 1000 }
+
 func (c *Catalog) track(n uint32) tunevector.Track {
 	id := c.idOf(n)
 	uri := c.uris.get(c.uri[n])
@@ -148,7 +150,7 @@ func (c *Catalog) track(n uint32) tunevector.Track {
 		Genres:          c.genres.strings(c.genre[n]),
 		Instruments:     c.instruments.strings(c.instrument[n]),
 		Kind:            c.flags[n].kind(),
-		DurationSeconds: float64(c.millis[n]) / 1000,
+		DurationSeconds: c.seconds(n),
 		Explicit:        c.flags[n]&flagExplicit != 0,
 		Features:        c.features[n].features(),
 		Confidence:      float64(c.confidence[n]) / 100,

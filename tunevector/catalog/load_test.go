@@ -413,3 +413,24 @@ func TestOpen(t *testing.T) {
 	_, _, err = Open(context.Background(), dir, nil)
 	require.Error(t, err)
 }
+
+// Cases that only a quoted row, a tab or an odd header brings about.
+func TestLoadReadsOddRows(t *testing.T) {
+	tracks, report := read(t, strings.Join([]string{
+		`Artist IDs,Artist Name(s),Artist,Genre 2,TEMPO,BPM,Artist URI,Spotify ID,Track ID,duration`,
+		`,"A,B",other,x,100,200,,s1,a,100` + "\r",           // no ids: the commas part
+		`"i1,i2","A, B",,,,,"u",s2,b,"100"` + "\r",          // a carriage return after a quote; fewer fields, and more
+		`i1,"A,B",,,"100,5",,,,"","100"`,                    // an empty id in quotes
+		`i1,A,,,,,,,"` + strings.Repeat("é", 300) + `",100`, // too long an id
+		`i1,A,,,` + strings.Repeat("9", 50) + `x,,,,c,100`,  // a long value that is no number
+		`"i` + strings.Repeat(strings.Repeat("x", 1000)+"\n", 300) + `",A,,,,,,,d,100`,
+		`i1,"A",,,,,,,e,"100"`,
+	}, "\n"), nil)
+	require.Len(t, tracks, 3)
+	require.Equal(t, "a", tracks[0].ID, "of several ids the one that is surest")
+	require.Equal(t, []string{"A,B"}, tracks[0].Artists, "Artist Name(s) goes before Artist, and Artist URI says that a comma alone does not part")
+	require.Equal(t, 3+301, report.BadCount, "a row that is too long costs a row for each of its lines")
+	for _, bad := range report.Bad {
+		require.Less(t, len(bad.Reason), 200, "a reason does not repeat a row")
+	}
+}

@@ -115,18 +115,18 @@ type filter struct {
 	terms     []uint16 // of the index, which together mean the same; nil where they are too many for it
 	most      int      // how many tracks of any kind are of these genres at most
 	excluded  map[uint32]bool
-	forbidden flag // bits that no candidate has
-	millis    uint32
+	forbidden flag    // bits that no candidate has
+	longest   float64 // seconds
 }
 
 // filter is what q asks for; ok is false where nothing can pass.
 func (c *Catalog) filter(q tunevector.CandidateQuery) (f filter, ok bool) {
-	f = filter{kind: kindFlag(q.Kind), forbidden: flagVersion, millis: math.MaxUint32}
+	f = filter{kind: kindFlag(q.Kind), forbidden: flagVersion, longest: math.Inf(1)}
 	if q.ExcludeExplicit {
 		f.forbidden |= flagExplicit
 	}
 	if q.MaxSeconds > 0 {
-		f.millis = uint32(min(q.MaxSeconds*1000, math.MaxUint32))
+		f.longest = q.MaxSeconds
 	}
 	if len(q.Genres) > 0 {
 		if f.genres, f.terms = c.wanted(q.Genres); f.genres == nil {
@@ -166,7 +166,7 @@ func (c *Catalog) passes(n uint32, f *filter) bool {
 
 // fits is passes without kind and genre, which the index knows.
 func (c *Catalog) fits(n uint32, f *filter) bool {
-	return c.flags[n]&f.forbidden == 0 && c.millis[n] <= f.millis && !f.excluded[n]
+	return c.flags[n]&f.forbidden == 0 && c.seconds(n) <= f.longest && !f.excluded[n]
 }
 
 // all returns the tracks that pass, in order.
