@@ -2,6 +2,7 @@ package rhythmiq_test
 
 import (
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,15 +15,28 @@ import (
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
+	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
-// One listener, from signing up to being forgotten.
+// One listener, from signing up to being forgotten, on each store that runs on one machine.
 func TestEndToEnd(t *testing.T) {
-	ctx := t.Context()
 	c := &clock{now: noon}
-	r := record(memstore.New(&memstore.Options{Now: c.Now}))
+	t.Run("memory", func(t *testing.T) {
+		endToEnd(t, c, memstore.New(&memstore.Options{Now: c.Now}))
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		s, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "rhythmiq.db"), &sqlitestore.Options{Now: c.Now})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, s.Close()) }()
+		endToEnd(t, c, s)
+	})
+}
+
+func endToEnd(t *testing.T, c *clock, s store.Store) {
+	ctx := t.Context()
+	r := record(s)
 	app := newApp(t, rhythmiq.Config{Store: r, Now: c.Now, Seed: 7, Learning: ml.Options{MinListeners: 1}})
 
 	ada := register(t, app, 1)
@@ -87,6 +101,17 @@ func TestEndToEnd(t *testing.T) {
 	require.Len(t, d.Events, 2)
 	require.Len(t, d.Variables, 1)
 	require.Len(t, d.Variables[0].Readings, 1)
+
+	// Opting out leaves no reading, and the rest as it is.
+	_, err = app.Variables.Update(ctx, ada.ID, noise.ID, variable.Changes{OptedIn: ptr(false)}, store.Version{})
+	require.NoError(t, err)
+	d, _ = export(t, app, ada.ID)
+	require.Len(t, d.Variables, 1)
+	require.Empty(t, d.Variables[0].Readings)
+	require.Len(t, d.TuneVectors, 1)
+	for _, k := range r.left(t) {
+		require.False(t, k.Table == store.Interactions && k.Partition != ada.ID, "%v is a reading", k)
+	}
 
 	// Forgetting her refuses while something is left, unless it goes with her.
 	err = app.Profiles.Delete(ctx, ada.ID, false, store.Version{})

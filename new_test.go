@@ -66,6 +66,9 @@ func TestNewPassesOnWhatItIsGiven(t *testing.T) {
 	s := memstore.New(&memstore.Options{Now: c.Now})
 	app := newApp(t, rhythmiq.Config{Store: s, Now: c.Now, Observer: w})
 	require.Same(t, s, app.Store())
+	require.Equal(t, noon, app.Now())
+	require.Same(t, w, app.Observer())
+	require.False(t, app.Logger().Enabled(t.Context(), slog.LevelError), "a host that asks for no log has none")
 	ada := register(t, app, 1)
 	require.True(t, ada.CreatedAt.Equal(noon))
 	like, err := app.Preferences.Create(t.Context(), ada.ID, preference.Addition{Type: preference.Genre, Value: "jazz"})
@@ -93,6 +96,8 @@ func TestNewPassesOnWhatItIsGiven(t *testing.T) {
 	require.NoError(t, app.Learning.Refresh(t.Context()))
 	require.NotEmpty(t, own.of("ml.refresh"))
 	require.NotEmpty(t, own.of("profile.hash-password"))
+
+	require.Same(t, log, newApp(t, rhythmiq.Config{Logger: log}).Logger())
 }
 
 // spotty is a provider half of whose music must not train anything.
