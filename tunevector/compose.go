@@ -13,6 +13,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -126,7 +127,7 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 		return err
 	}
 	for _, m := range moments {
-		if t := c.tracks[m.TrackID]; t != nil && m.Strength != 0 {
+		if t := c.tracks[m.TrackID]; t != nil && math.Abs(m.Strength) >= saysSomething {
 			c.session = append(c.session, sessionMoment{m.Strength, *t})
 		}
 	}
@@ -253,13 +254,20 @@ func (s *Service) stageMiddles(ctx context.Context, c *composition) ([]vector, e
 // sampleSeed makes samples the same each time, so that the same vector gets the same middle.
 const sampleSeed = 1
 
-// listenerMiddle is the mean of the genres the listener likes, or else of their artists, with the tempo they like.
+// surely is the taste from which the middle of what is liked is taken for the listener's wholly; less counts for less, so that the first
+// track they play does not move everything.
+const surely = 0.5
+
+// listenerMiddle is the mean of the genres the listener likes, or else of their artists, as far as they like them, and else
+// the neutral middle; with the tempo they like, likewise.
 func (s *Service) listenerMiddle(ctx context.Context, c *composition) (vector, error) {
-	middle := neutral()
+	middle, taste := neutral(), &c.listener.taste
 	q := CandidateQuery{Kind: c.def.Kind, Limit: sampleSize, Seed: sampleSeed, Listener: c.listener.id}
-	q.Genres = first(c.listener.taste.Genres(), likedNames)
-	if len(q.Genres) == 0 {
-		q.Artists = first(c.listener.taste.Artists(), likedNames)
+	var favorite preference.Traits
+	if q.Genres = first(taste.Genres(), likedNames); len(q.Genres) > 0 {
+		favorite.Genres = q.Genres[:1]
+	} else if q.Artists = first(taste.Artists(), likedNames); len(q.Artists) > 0 {
+		favorite.Artists = q.Artists[:1]
 	}
 	if len(q.Genres)+len(q.Artists) > 0 {
 		tracks, err := s.music.Candidates(ctx, q)
@@ -267,13 +275,30 @@ func (s *Service) listenerMiddle(ctx context.Context, c *composition) (vector, e
 			return middle, err
 		}
 		if m, known := middleOf(tracks); known {
-			middle = m
+			score, _ := taste.Score(favorite)
+			middle = middle.towards(m, score/surely)
 		}
 	}
-	if t := c.listener.taste.Tempo(); t > 0 {
-		middle[tempo] = t
+	if t := taste.Tempo(); t > 0 {
+		score, _ := taste.Score(preference.Traits{Tempo: t})
+		wanted := middle
+		wanted[tempo] = t
+		middle = middle.towards(wanted, score/surely)
 	}
 	return middle, nil
+}
+
+// towards goes a share (0–1) of the way from v to o, tempo in log2.
+func (v vector) towards(o vector, share float64) vector {
+	share = min(max(share, 0), 1)
+	for i := range v {
+		if i == tempo {
+			v[i] *= math.Pow(o[i]/v[i], share)
+		} else {
+			v[i] += share * (o[i] - v[i])
+		}
+	}
+	return v
 }
 
 // pose puts the problem together from the candidates.

@@ -9,6 +9,9 @@ import (
 // maxMoments is how many of a vector's interactions still tell for its rest.
 const maxMoments = 40
 
+// saysSomething is the strength from which a moment tells for the rest of its vector: that the plan is being played is none.
+const saysSomething = 0.15
+
 // sessionMoment is a moment with the track that it spoke of.
 type sessionMoment struct {
 	strength float64
