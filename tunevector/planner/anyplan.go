@@ -5,7 +5,7 @@ import "math/bits"
 // anyPlanSteps is how many partial plans are looked at when any plan will do.
 const anyPlanSteps = 20_000
 
-// anyPlan looks for any plan that keeps the hard constraints, depth first: the last resort in a small catalogue, where
+// anyPlan looks for any plan that keeps the hard constraints, depth first: the last resort in a small catalog, where
 // the beam may have kept only dead ends. It gives up after a count of steps; nil where there is none or none was found.
 func (in *instance) anyPlan() []int32 {
 	steps := anyPlanSteps

@@ -3,6 +3,8 @@ package planner_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -13,8 +15,8 @@ import (
 	"github.com/rhythmiq/rhythmiq/tunevector/planner/instances"
 )
 
-// published is the catalogue of the benchmarks: 100,000 tracks, seed 1.
-var published = sync.OnceValue(func() *instances.Catalogue { return instances.NewCatalogue(100_000, 1) })
+// published is the catalog of the benchmarks: 100,000 tracks, seed 1.
+var published = sync.OnceValue(func() *instances.Catalog { return instances.NewCatalog(100_000, 1) })
 
 // shortlisted is how many candidates a plan asks the index for.
 const shortlisted = 320
@@ -28,10 +30,16 @@ func BenchmarkPlan(b *testing.B) {
 	for _, bound := range []bool{false, true} {
 		b.Run(fmt.Sprintf("bound=%v", bound), func(b *testing.B) {
 			all := instances.All(published())
-			var wall, cpu, left, gaps []float64
+			var wall, cpu, left, leftOfPath, gaps []float64
+			song := make([]float64, len(all)) // what greedy on the target alone comes to
+			if bound {
+				for i, in := range all {
+					song[i] = planner.TargetGreedyCost(in.Problem(shortlisted))
+				}
+			}
 			b.ReportAllocs()
 			for b.Loop() {
-				for _, in := range all {
+				for i, in := range all {
 					started, used := time.Now(), processor()
 					p := in.Problem(shortlisted)
 					p.Bound = bound
@@ -44,6 +52,9 @@ func BenchmarkPlan(b *testing.B) {
 					if bound {
 						gaps = append(gaps, s.Gap)
 						left = append(left, (s.Cost-s.LowerBound)/(*s.Baselines.Greedy-s.LowerBound))
+						if song[i] > 0 {
+							leftOfPath = append(leftOfPath, (s.Cost-s.LowerBound)/(song[i]-s.LowerBound))
+						}
 					}
 				}
 			}
@@ -51,7 +62,96 @@ func BenchmarkPlan(b *testing.B) {
 			b.ReportMetric(median(cpu), "median-cpu-ms/plan")
 			if bound {
 				b.ReportMetric(mean(left), "excess-left")
+				b.ReportMetric(mean(leftOfPath), "excess-left-of-target-greedy")
 				b.ReportMetric(mean(gaps), "gap")
+			}
+		})
+	}
+}
+
+// BenchmarkShortlistLoss plans the forty instances from ever longer shortlists with the same effort otherwise, and reports
+// the mean cost relative to that from the shortlist in use: what the shortlist loses (above 1 means that the longer one does worse, as the
+// same beam has more to look at). "whole" lets the planner itself choose by target, taste and familiarity among all tracks.
+func BenchmarkShortlistLoss(b *testing.B) {
+	all := instances.All(published())
+	inUse := make([]float64, len(all))
+	for i, in := range all {
+		inUse[i] = cost(b, in.Name, in.Problem(shortlisted))
+	}
+	for _, c := range []struct {
+		name    string
+		problem func(instances.Instance) planner.Problem
+	}{
+		{"160", func(in instances.Instance) planner.Problem { return in.Problem(160) }},
+		{"640", func(in instances.Instance) planner.Problem { return in.Problem(640) }},
+		{"1280", func(in instances.Instance) planner.Problem { return in.Problem(1280) }},
+		{"whole", instances.Instance.Whole},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var plain, taste []float64
+			for b.Loop() {
+				for i, in := range all {
+					p := c.problem(in)
+					p.Effort.Candidates = max(len(p.Candidates), 160)
+					if c.name == "whole" {
+						p.Effort.Candidates = 1280
+					}
+					relative := cost(b, in.Name, p) / inUse[i]
+					if in.Taste {
+						taste = append(taste, relative)
+					} else {
+						plain = append(plain, relative)
+					}
+				}
+			}
+			b.ReportMetric(mean(plain), "cost-plain")
+			b.ReportMetric(mean(taste), "cost-taste")
+		})
+	}
+}
+
+func cost(b *testing.B, name string, p planner.Problem) float64 {
+	s, err := planner.Solve(context.Background(), p)
+	if err != nil {
+		b.Fatal(name, err)
+	}
+	return s.Cost
+}
+
+// BenchmarkIndex builds an index of a million tracks and reports its bytes per track.
+func BenchmarkIndex(b *testing.B) {
+	const n = 1_000_000
+	random := rand.New(rand.NewPCG(1, 1))
+	features := make([]planner.Features, n)
+	for i := range features {
+		features[i] = randomFeatures(random)
+	}
+	var x *planner.Index
+	for b.Loop() {
+		genres := make([]uint16, 1)
+		x = planner.NewIndex(n, func(i int) planner.Entry {
+			genres[0] = uint16(i % 100)
+			return planner.Entry{Features: features[i], Genres: genres}
+		})
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(x)
+	runtime.GC() // x is no longer used
+	runtime.ReadMemStats(&after)
+	b.ReportMetric(float64(before.HeapAlloc-after.HeapAlloc)/n, "bytes/track")
+}
+
+// BenchmarkDay plans 24 hours, with and without the bound.
+func BenchmarkDay(b *testing.B) {
+	for _, bound := range []bool{false, true} {
+		b.Run(fmt.Sprintf("bound=%v", bound), func(b *testing.B) {
+			in := instances.All(published())[0]
+			for b.Loop() {
+				p := in.Problem(2466)
+				p.Duration, p.Bound = 24*3600, bound
+				cost(b, in.Name, p)
 			}
 		})
 	}

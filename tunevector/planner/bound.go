@@ -33,11 +33,18 @@ import (
 // Pinned tracks make layers: the path passes each of them once and in order, at a time at which so many tracks can have been played
 // before it.
 
-// boundLevels are the widths of the buckets, as parts of the time that remains, and what share of the passes each gets.
+// boundBuckets is how many buckets an hour, or less, is cut into at the first level; there are more where a track would be shorter
+// than a bucket, which the program could not tell from no time passing.
+const boundBuckets = 96
+
+// boundLevels are how much finer than that the buckets are, and what share of the passes each level gets.
 var boundLevels = []struct {
-	buckets int
-	share   float64
-}{{96, 0.5}, {384, 0.25}, {1536, 0.25}}
+	finer int
+	share float64
+}{{1, 0.5}, {4, 0.25}, {16, 0.25}}
+
+// maxStarts is up to how many starts (candidates by buckets by layers) there is a bound: 36 MB of them.
+const maxStarts = 1_500_000
 
 // driftUnit scales the multiplier on elapsed time against the prices, in seconds: the larger, the more slowly it moves.
 const driftUnit = 2 * referenceSeconds
@@ -47,6 +54,9 @@ const firstStep = 0.3
 
 // guesses is how often the first prices are balanced against each other.
 const guesses = 2
+
+// usualCandidates is up to how many candidates a start counts as one.
+const usualCandidates = 320
 
 // deflection is how much of the direction before is kept.
 const deflection = 0.5
@@ -142,9 +152,6 @@ func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []in
 		s.LowerBound, s.BoundOver = s.Cost, over
 		return
 	}
-	if fewestBuckets(in)*len(in.ids) > maxStarts {
-		return
-	}
 	b := newBounder(in, s.Cost)
 	b.guess(seq)
 	best, ok := b.tighten(ctx, s.Cost, p.Effort.BoundPasses)
@@ -158,14 +165,6 @@ func (s *Solution) bound(ctx context.Context, in *instance, p *Problem, seq []in
 	if s.LowerBound > 0 {
 		s.Gap = (s.Cost - s.LowerBound) / s.LowerBound
 	}
-}
-
-// maxStarts is up to how many starts (buckets times tracks) the coarsest program may have; beyond it there is no bound.
-const maxStarts = 1 << 19
-
-// fewestBuckets is how many buckets there must be at least, so that each track ends in a later bucket than it starts in.
-func fewestBuckets(in *instance) int {
-	return int((in.duration-in.elapsed)/slices.Min(in.seconds)) + 1
 }
 
 func newBounder(in *instance, cost float64) *bounder {
@@ -382,19 +381,24 @@ func (b *bounder) allStarts(layer, at int, cost func(at int, k int32) float64) [
 	return nodes
 }
 
-// tighten runs the passes and returns the best bound; false where the context ended before they were all run.
+// tighten runs the passes and returns the best bound, −Inf for none; false where the context ended before they were all run.
 func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float64, bool) {
 	best := math.Inf(-1)
+	buckets := b.firstBuckets()
+	if buckets == 0 {
+		return best, true
+	}
 	b.work = passes * startsPerPass
-	fewest := fewestBuckets(b.in)
 	for i, level := range boundLevels {
-		level.buckets = max(level.buckets, fewest)
-		if i > 0 && (level.buckets == b.starts || b.left()*level.buckets/b.starts > b.work) {
+		if i > 0 && b.toDo()*buckets*level.finer/b.starts > b.work {
 			break // finer would be more than what is left to be done
 		}
-		b.level(level.buckets)
+		b.level(buckets * level.finer)
 		if i == 0 {
-			b.climb(cost, passes, func() (float64, bool) { return b.rough(cost), true }, &best)
+			b.climb(cost, passes, func() (float64, bool) { return b.rough(cost), ctx.Err() == nil }, &best)
+			if b.toDo() > b.work {
+				break
+			}
 		}
 		ok := b.climb(cost, max(int(float64(passes)*level.share), 1), func() (float64, bool) { return b.pass(ctx, cost) }, &best)
 		if !ok {
@@ -404,7 +408,18 @@ func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float6
 			break
 		}
 	}
-	return best, true
+	return best, ctx.Err() == nil
+}
+
+// firstBuckets is the number of buckets of the first level, 0 where they would be too many.
+func (b *bounder) firstBuckets() int {
+	remaining := b.in.duration - b.in.elapsed
+	most := float64(maxStarts / (b.n * (len(b.pins) + 1)))
+	least := math.Floor(remaining/slices.Min(b.in.seconds)) + 1
+	if least > most {
+		return 0
+	}
+	return int(max(boundBuckets, least, min(boundBuckets*remaining/3600, most)))
 }
 
 // climb moves the prices by the subgradients of passes, and leaves them where the bound was best.
@@ -440,13 +455,13 @@ func (b *bounder) climb(cost float64, passes int, pass func() (float64, bool), b
 	return true
 }
 
-// left is how many starts are left.
-func (b *bounder) left() int {
+// toDo is the work of a pass: the starts that are left, more where each has more to look at.
+func (b *bounder) toDo() int {
 	left := 0
 	for _, nodes := range b.nodes {
 		left += len(nodes)
 	}
-	return left
+	return left * max(b.n, usualCandidates) / usualCandidates
 }
 
 // reprice moves the prices along the subgradient: tracks played again become dearer, tracks not played cheaper, time
@@ -620,6 +635,7 @@ func (b *bounder) settle(i int) {
 	})
 }
 
+// classOf is the class of the track before an arrival, none for the end of the prefix.
 func (b *bounder) classOf(k int32) int32 {
 	if k == none {
 		return none
@@ -784,7 +800,7 @@ func (b *bounder) backward(ctx context.Context, limit float64) bool {
 		}
 		for layer := len(b.pins); layer >= 0; layer-- {
 			i := layer*b.buckets + at
-			b.work -= len(b.nodes[i])
+			b.work -= len(b.nodes[i]) * max(b.n, usualCandidates) / usualCandidates
 			left, departs := b.nodes[i][:0], b.departs[i][:0]
 			for _, node := range b.nodes[i] {
 				k, to := node.track, layer

@@ -141,9 +141,12 @@ func drawCandidate(t *rapid.T, id string, stages int) planner.Candidate {
 		Artists: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"A", "B", "C", "D", "E", "F", "G"}), 0, 2, rapid.ID[string]).Draw(t, id+"artists"),
 		Stages:  planner.StageSet(rapid.Uint64Range(0, 1<<stages-1).Draw(t, id+"stages")),
 	}
-	if rapid.Bool().Draw(t, id+"whole") {
+	switch rapid.IntRange(0, 4).Draw(t, id+"length") {
+	case 0: // a jingle, shorter than the buckets of the bound would be
+		c.Duration = rapid.Float64Range(1, 14).Draw(t, id+"seconds")
+	case 1, 2:
 		c.Duration = float64(rapid.IntRange(60, 400).Draw(t, id+"seconds"))
-	} else {
+	default:
 		c.Duration = rapid.Float64Range(20, 500).Draw(t, id+"seconds")
 	}
 	return c

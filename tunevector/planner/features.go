@@ -22,7 +22,7 @@ type Features struct {
 //     circumplex model); listeners agree more on arousal than on valence, hence 0.30 against 0.20.
 //   - Tempo is the strongest single cue to arousal (Gabrielsson and Lindström 2010). A change of half an octave, 100 to
 //     141 BPM, is about the largest that can be, as octaves fold; so in its unit it needs a large weight to count.
-//   - Acousticness and instrumentalness say how music sounds rather than what it does. In catalogues both lie mostly near
+//   - Acousticness and instrumentalness say how music sounds rather than what it does. In catalogs both lie mostly near
 //     0 or near 1, so a miss is mostly a miss by 1: at 0.10 each it costs as much as a miss of 0.58 in energy.
 //
 // The weights sum to 1. They are a choice, not a finding: change them and the published instances tell what it does.

@@ -16,7 +16,7 @@ type Entry struct {
 }
 
 // Index finds the tracks near an arc by the published distance among up to millions. It is built once, does not change,
-// and is safe for concurrent use. Tracks are known by their number in the catalogue, 0 to n−1.
+// and is safe for concurrent use. Tracks are known by their number in the catalog, 0 to n−1.
 //
 // It is a k-d tree for each kind (Bentley 1975), with the tempo in log2 and half and double time counted in the distance to a box as
 // in [Distance], so what it finds is exact. A subtree is a range of places, and so is what of a genre lies in it. It takes about

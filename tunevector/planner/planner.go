@@ -21,7 +21,7 @@
 //	novelty    = δ·familiarity where the discovery weight δ is above 0, −δ·(1−familiarity) below
 //
 // D is [Distance] and c the confidence in the track's features: with little of it the distance is expected to be that of a
-// track about which nothing is known (0.1, what two tracks of a broad catalogue are apart). Terms that belong to a
+// track about which nothing is known (0.1, what two tracks of a broad catalog are apart). Terms that belong to a
 // track are weighted by its length: an hour of music is judged by what is heard, so neither short nor long tracks are
 // favored; a jump is heard once, whatever it joins. Squares, because one rough jump is worse than many small ones,
 // and as they are the negative logarithm of a Gaussian walk observed with Gaussian noise, of which the best plan is the likeliest path.
@@ -30,7 +30,7 @@
 //
 // No track twice; an artist's tracks at least [Problem.ArtistGap] tracks apart; the end within half of the plan's longest
 // track of the duration; a track starts within a stage in which it may play; a pinned track stands where it is pinned.
-// In a catalogue too small for the artist gap the gap is made smaller step by step, and [Solution.ArtistGap] says what was
+// In a catalog too small for the artist gap the gap is made smaller step by step, and [Solution.ArtistGap] says what was
 // kept. Anything else that cannot hold is an [*InfeasibleError].
 package planner
 

@@ -11,7 +11,7 @@ import (
 )
 
 func TestPublishedInstancesKeepTheHardConstraints(t *testing.T) {
-	c := instances.NewCatalogue(5000, 1)
+	c := instances.NewCatalog(5000, 1)
 	for _, in := range instances.All(c) {
 		t.Run(in.Name, func(t *testing.T) {
 			p := in.Problem(200)

@@ -78,7 +78,7 @@ func TestReorderSorts(t *testing.T) {
 }
 
 func TestReorderKeepsStagesPrefixPinsAndSpacing(t *testing.T) {
-	c := instances.NewCatalogue(3000, 1)
+	c := instances.NewCatalog(3000, 1)
 	for _, in := range instances.All(c) {
 		p := in.Problem(150)
 		p.Effort = planner.Effort{Moves: 500}

@@ -313,7 +313,7 @@ func TestGuidedStages(t *testing.T) {
 }
 
 func TestManyCandidatesAreShortlisted(t *testing.T) {
-	c := instances.NewCatalogue(3000, 3)
+	c := instances.NewCatalog(3000, 3)
 	for _, in := range instances.All(c)[:40:40] {
 		if in.Name != "ascent/taste/0" && in.Name != "guided/plain/1" {
 			continue
@@ -342,7 +342,7 @@ func TestManyCandidatesAreShortlisted(t *testing.T) {
 }
 
 func TestLongPlanBeyondTheTableOfTransitions(t *testing.T) {
-	c := instances.NewCatalogue(2600, 4)
+	c := instances.NewCatalog(2600, 4)
 	p := instances.All(c)[0].Whole()
 	p.Bound = true
 	p.Effort = planner.Effort{Candidates: 2500, Beam: 4, Moves: 300, BoundPasses: 1}

@@ -1,8 +1,8 @@
-// Package instances makes the published planning problems: synthetic catalogues and forty seeded instances over them, by
+// Package instances makes the published planning problems: synthetic catalogs and forty seeded instances over them, by
 // which the planner is measured and with which anyone can measure another. The same numbers come out everywhere. It is not for use in a service.
 //
-//	catalogue := instances.NewCatalogue(100_000, 1)
-//	for _, instance := range instances.All(catalogue) {
+//	catalog := instances.NewCatalog(100_000, 1)
+//	for _, instance := range instances.All(catalog) {
 //		solution, err := planner.Solve(ctx, instance.Problem(320))
 //		…
 //	}
@@ -16,19 +16,19 @@ import (
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
-// Genres is how many genres a catalogue has.
+// Genres is how many genres a catalog has.
 const Genres = 30
 
-// Catalogue is a synthetic one. Its genres are Gaussian clouds in the feature space; one track in five is placed
+// Catalog is a synthetic one. Its genres are Gaussian clouds in the feature space; one track in five is placed
 // anywhere. Lengths are log-normal around 3:33, one artist in ten tracks, some with many (a Zipf-like share).
-type Catalogue struct {
+type Catalog struct {
 	Tracks []planner.Candidate // no taste, no familiarity
 	Genre  []uint16            // by track
 	Index  *planner.Index
 }
 
-// NewCatalogue makes a catalogue of n tracks.
-func NewCatalogue(n int, seed uint64) *Catalogue {
+// NewCatalog makes a catalog of n tracks.
+func NewCatalog(n int, seed uint64) *Catalog {
 	random := rand.New(rand.NewPCG(seed, 100))
 	type cloud struct{ center, spread [5]float64 }
 	clouds := make([]cloud, Genres)
@@ -37,13 +37,13 @@ func NewCatalogue(n int, seed uint64) *Catalogue {
 			clouds[g].center[d] = random.Float64()
 			clouds[g].spread[d] = 0.05 + 0.15*random.Float64()
 		}
-		// Acousticness and instrumentalness are near one of their ends in real catalogues.
+		// Acousticness and instrumentalness are near one of their ends in real catalogs.
 		for d := 3; d < 5; d++ {
 			c := &clouds[g].center[d]
 			*c = math.Round(*c)*0.8 + 0.2**c
 		}
 	}
-	c := &Catalogue{Tracks: make([]planner.Candidate, n), Genre: make([]uint16, n)}
+	c := &Catalog{Tracks: make([]planner.Candidate, n), Genre: make([]uint16, n)}
 	artists := max(n/10, 5)
 	for i := range c.Tracks {
 		g := random.IntN(Genres)
@@ -79,18 +79,18 @@ func NewCatalogue(n int, seed uint64) *Catalogue {
 
 // Instance is one of the forty.
 type Instance struct {
-	Name      string // such as "descent/taste/3"
-	Shape     string // ascent, descent, steady or guided
-	Taste     bool   // with the preferences of a listener
-	catalogue *Catalogue
-	problem   planner.Problem
-	genres    []uint16 // of the stages
-	seed      uint64
+	Name    string // such as "descent/taste/3"
+	Shape   string // ascent, descent, steady or guided
+	Taste   bool   // with the preferences of a listener
+	catalog *Catalog
+	problem planner.Problem
+	genres  []uint16 // of the stages
+	seed    uint64
 }
 
-// All makes the forty instances over a catalogue, each an hour long: ascent, descent, steady and guided (three genres, 20 minutes
+// All makes the forty instances over a catalog, each an hour long: ascent, descent, steady and guided (three genres, 20 minutes
 // each), without and with preferences, five of each.
-func All(c *Catalogue) []Instance {
+func All(c *Catalog) []Instance {
 	var all []Instance
 	for _, shape := range []string{"ascent", "descent", "steady", "guided"} {
 		for _, taste := range []bool{false, true} {
@@ -102,8 +102,8 @@ func All(c *Catalogue) []Instance {
 	return all
 }
 
-func newInstance(c *Catalogue, shape string, taste bool, n int) Instance {
-	in := Instance{Shape: shape, Taste: taste, catalogue: c, seed: uint64(1000*len(shape) + 10*int(shape[0]) + n)}
+func newInstance(c *Catalog, shape string, taste bool, n int) Instance {
+	in := Instance{Shape: shape, Taste: taste, catalog: c, seed: uint64(1000*len(shape) + 10*int(shape[0]) + n)}
 	with := "plain"
 	if taste {
 		with = "taste"
@@ -148,7 +148,7 @@ func (in Instance) Problem(candidates int) planner.Problem {
 // Whole is the instance over every track that may play.
 func (in Instance) Whole() planner.Problem {
 	p := in.problem
-	all := make([]int, len(in.catalogue.Tracks))
+	all := make([]int, len(in.catalog.Tracks))
 	for i := range all {
 		all[i] = i
 	}
@@ -168,13 +168,13 @@ func (in Instance) Shortlist(limit int) []int {
 		return features
 	}
 	if len(in.genres) == 0 {
-		return in.catalogue.Index.Along(along(0, p.Duration, samples), limit, planner.Filter{})
+		return in.catalog.Index.Along(along(0, p.Duration, samples), limit, planner.Filter{})
 	}
 	var found []int
 	for i, g := range in.genres {
 		from := p.Duration * float64(i) / float64(len(in.genres))
 		features := along(from, p.Stages[i].End, samples/len(in.genres))
-		found = append(found, in.catalogue.Index.Along(features, limit/len(in.genres), planner.Filter{Genres: []uint16{g}})...)
+		found = append(found, in.catalog.Index.Along(features, limit/len(in.genres), planner.Filter{Genres: []uint16{g}})...)
 	}
 	return found
 }
@@ -184,8 +184,8 @@ func (in Instance) Shortlist(limit int) []int {
 func (in Instance) prefer(tracks []int) []planner.Candidate {
 	candidates := make([]planner.Candidate, len(tracks))
 	for i, t := range tracks {
-		c := in.catalogue.Tracks[t]
-		genre := int(in.catalogue.Genre[t])
+		c := in.catalog.Tracks[t]
+		genre := int(in.catalog.Genre[t])
 		for s, g := range in.genres {
 			if int(g) == genre {
 				c.Stages |= planner.Stages(s)
