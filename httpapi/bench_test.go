@@ -78,7 +78,7 @@ func BenchmarkGetProfile(b *testing.B) {
 func signUp(tb testing.TB, server *httptest.Server) (token, path string) {
 	tb.Helper()
 	post := func(path, body string, v any) {
-		res, err := server.Client().Post(server.URL+path, "application/json", strings.NewReader(body)) //nolint:noctx // a benchmark's start
+		res, err := server.Client().Post(server.URL+path, "application/json", strings.NewReader(body))
 		require.NoError(tb, err)
 		defer func() { _ = res.Body.Close() }()
 		require.Equal(tb, http.StatusCreated, res.StatusCode)
@@ -111,7 +111,7 @@ func newLoad(b *testing.B, server *httptest.Server, request string) *load {
 	b.Helper()
 	l := &load{request: []byte(request)}
 	for range connections {
-		c, err := net.Dial("tcp", server.Listener.Addr().String()) //nolint:noctx // loopback
+		c, err := net.Dial("tcp", server.Listener.Addr().String())
 		require.NoError(b, err)
 		l.conns = append(l.conns, c)
 	}
