@@ -9,7 +9,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// Kind, Any and DeleteAll make the Service a profile.Dependent.
+// Kind is what a message calls preferences: with Any and DeleteAll it makes the Service a [profile.Dependent].
 func (s *Service) Kind() string { return "preferences" }
 
 // Any reports whether the listener has set preferences. What was learned keeps no profile from being deleted; it goes with it.

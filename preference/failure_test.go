@@ -58,7 +58,6 @@ func TestStoreFails(t *testing.T) {
 		"learned":    func() error { _, err := h.Learned(t.Context(), h.profile, nil); return err },
 		"forget":     func() error { return h.Forget(t.Context(), h.profile, uuid.New()) },
 		"taste":      func() error { _, err := h.Taste(t.Context(), h.profile, nil); return err },
-		"export":     func() error { _, err := h.Export(t.Context(), h.profile); return err },
 		"any":        func() error { _, err := h.Any(t.Context(), h.profile); return err },
 		"delete all": func() error { return h.DeleteAll(t.Context(), h.profile) },
 	} {

@@ -131,7 +131,7 @@ func checkSignals(signals []Signal) error {
 }
 
 // Forget drops what was learned under a consent, and ignores what is still to come under it.
-func (s *Service) Forget(ctx context.Context, profileID uuid.UUID, consent uuid.UUID) (err error) {
+func (s *Service) Forget(ctx context.Context, profileID, consent uuid.UUID) (err error) {
 	defer s.watch(ctx, "preference.forget")(&err)
 	err = s.changeLearned(ctx, profileID, func(d *learnedDocument) bool {
 		if slices.Contains(d.Ended, consent) {
@@ -194,7 +194,8 @@ func (s *Service) readLearned(ctx context.Context, profileID uuid.UUID) (learned
 }
 
 // Learned returns the learned preferences, strongest first. live says which consents live; nil: none. What was learned from
-// interactions always counts. What was learned about one value under several consents is one preference.
+// interactions always counts. What was learned about one value under several consents is one preference. A live that is always true gives
+// all that is held.
 func (s *Service) Learned(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool) ([]Learned, error) {
 	d, err := s.readLearned(ctx, profileID)
 	if err != nil {
@@ -434,23 +435,4 @@ func hashID(id uuid.UUID) [8]byte {
 	h := fnv.New64a()
 	_, _ = h.Write(id[:]) // a hash takes everything
 	return [8]byte(h.Sum(nil))
-}
-
-// Held is all that is kept about one listener's likes, for showing it to them.
-type Held struct {
-	Preferences []Preference `json:"preferences"`
-	Learned     []Learned    `json:"learned"` // under whichever consent
-}
-
-// Export returns all that is kept about a listener's likes.
-func (s *Service) Export(ctx context.Context, profileID uuid.UUID) (Held, error) {
-	l, _, err := s.read(ctx, profileID)
-	if err != nil {
-		return Held{}, err
-	}
-	d, err := s.readLearned(ctx, profileID)
-	if err != nil {
-		return Held{}, err
-	}
-	return Held{Preferences: l.preferences(), Learned: d.learned(s.now(), func(uuid.UUID) bool { return true })}, nil
 }

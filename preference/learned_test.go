@@ -224,9 +224,7 @@ func TestConsents(t *testing.T) {
 	taste, err := h.Taste(t.Context(), h.profile, func(uuid.UUID) bool { return false })
 	require.NoError(t, err)
 	require.Equal(t, []string{"rock"}, taste.Genres())
-	held, err := h.Export(t.Context(), h.profile)
-	require.NoError(t, err)
-	require.Len(t, held.Learned, 3, "all that is held is exported")
+	require.Len(t, h.weights(t, func(uuid.UUID) bool { return true }), 3, "all that is held")
 
 	require.NoError(t, h.Forget(t.Context(), h.profile, mine))
 	require.NoError(t, h.Forget(t.Context(), h.profile, mine))
@@ -315,19 +313,6 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	})
 }
 
-func TestExport(t *testing.T) {
-	h := newHome(t, preference.Options{})
-	held, err := h.Export(t.Context(), h.profile)
-	require.NoError(t, err)
-	require.NotNil(t, held.Preferences)
-	require.NotNil(t, held.Learned)
-	p := h.add(t, preference.Genre, "rock", 1)
-	h.learn(t, like("jazz"))
-	held, err = h.Export(t.Context(), h.profile)
-	require.NoError(t, err)
-	require.Equal(t, preference.Held{Preferences: []preference.Preference{p}, Learned: []preference.Learned{{Type: "genre", Value: "jazz", Weight: 0.25, Count: 1}}}, held)
-}
-
 func TestUnreadableDocuments(t *testing.T) {
 	for _, sort := range []string{"preferences", "learned"} {
 		t.Run(sort, func(t *testing.T) {
@@ -336,8 +321,6 @@ func TestUnreadableDocuments(t *testing.T) {
 				Key: store.Key{Table: store.Users, Partition: h.profile, Sort: sort}, Body: []byte(`{"preferences": 1, "parts": 1}`),
 			}, store.None)))
 			_, err := h.Taste(t.Context(), h.profile, nil)
-			require.Error(t, err)
-			_, err = h.Export(t.Context(), h.profile)
 			require.Error(t, err)
 			if sort == "learned" {
 				require.Error(t, h.Learn(t.Context(), h.profile, []preference.Signal{like("a")}))

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +19,7 @@ func TestPages(t *testing.T) {
 	h := newHome(t, preference.Options{})
 	want := []string{}
 	for i := range 10 {
-		want = append(want, h.add(t, preference.Genre, fmt.Sprint(i), 1).Value)
+		want = append(want, h.add(t, preference.Genre, strconv.Itoa(i), 1).Value)
 	}
 	for _, limit := range []int{1, 3, 5, 9, 10, 100} {
 		var got []string
@@ -66,7 +67,7 @@ func TestPagingUnderChange(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newHome(t, preference.Options{})
 		for i := range rapid.IntRange(0, 12).Draw(rt, "n") {
-			h.add(t, preference.Genre, fmt.Sprint(i), 1)
+			h.add(t, preference.Genre, strconv.Itoa(i), 1)
 		}
 		there := h.values(t)
 		listed := []string{}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -96,7 +97,7 @@ func requireFields(t testing.TB, err error, want map[string]string) {
 	e, ok := fault.As(err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, fault.Invalid, e.Kind)
-	require.Equal(t, want, map[string]string(e.Fields))
+	require.Equal(t, want, e.Fields)
 }
 
 func requireKind(t testing.TB, err error, kind fault.Kind, message string) {
@@ -122,7 +123,7 @@ func TestCreate(t *testing.T) {
 	second, err := h.Create(t.Context(), h.profile, preference.Addition{Type: preference.Tempo, Value: "90-110", Weight: ptr(-0.5), Index: ptr(0)})
 	require.NoError(t, err)
 	require.Zero(t, second.Index)
-	require.Equal(t, -0.5, second.Weight)
+	require.InDelta(t, -0.5, second.Weight, 0)
 	third, err := h.Create(t.Context(), h.profile, preference.Addition{Type: preference.Artist, Value: "Rock", Index: ptr(2)})
 	require.NoError(t, err, "the same value of another type")
 	require.Equal(t, 2, third.Index)
@@ -339,9 +340,9 @@ func TestDelete(t *testing.T) {
 	require.NotNil(t, page, "an empty list is [] in JSON")
 	require.Empty(t, next)
 	require.NotZero(t, v, "an emptied list keeps a version")
-	any, err := h.Any(t.Context(), h.profile)
+	has, err := h.Any(t.Context(), h.profile)
 	require.NoError(t, err)
-	require.False(t, any)
+	require.False(t, has)
 }
 
 func TestProfileIsGone(t *testing.T) {
@@ -358,15 +359,15 @@ func TestProfileIsGone(t *testing.T) {
 	requireKind(t, h.Learn(t.Context(), h.profile, []preference.Signal{{EventID: uuid.New(), Strength: 1, Genres: []string{"a"}}}), fault.NotFound, gone)
 	require.NoError(t, h.Forget(t.Context(), h.profile, uuid.New()))
 
-	any, err := h.Any(t.Context(), h.profile)
+	has, err := h.Any(t.Context(), h.profile)
 	require.NoError(t, err)
-	require.True(t, any)
+	require.True(t, has)
 	require.Equal(t, "preferences", h.Kind())
 	for range 2 {
 		require.NoError(t, h.DeleteAll(t.Context(), h.profile))
-		any, err = h.Any(t.Context(), h.profile)
+		has, err = h.Any(t.Context(), h.profile)
 		require.NoError(t, err)
-		require.False(t, any)
+		require.False(t, has)
 	}
 	_, _, err = h.Get(t.Context(), h.profile, p.ID)
 	requireKind(t, err, fault.NotFound, "Preference with the specified ID does not exist")
@@ -424,7 +425,7 @@ func TestCreationAgainstDeletion(t *testing.T) {
 		var wg sync.WaitGroup
 		for w := range 4 {
 			wg.Go(func() {
-				_, err := h.Create(context.WithoutCancel(t.Context()), h.profile, preference.Addition{Type: "genre", Value: fmt.Sprint(w)})
+				_, err := h.Create(context.WithoutCancel(t.Context()), h.profile, preference.Addition{Type: "genre", Value: strconv.Itoa(w)})
 				if err != nil && !errors.Is(err, fault.ErrNotFound) {
 					t.Error(err)
 				}

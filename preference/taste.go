@@ -109,11 +109,11 @@ func NewTaste(set []Preference, learned []Learned, weights map[Type]float64) Tas
 			continue
 		}
 		t.words[n] = newLexicon(opinions, typ != Artist)
-		switch liked := likedNames(opinions); typ {
-		case Genre:
-			t.genres = liked
-		case Artist:
-			t.artists = liked
+		switch n {
+		case genreNumber:
+			t.genres = likedNames(opinions)
+		case artistNumber:
+			t.artists = likedNames(opinions)
 		}
 	}
 	return t
@@ -374,7 +374,7 @@ func (t Taste) Avoids(x Traits) bool {
 	}
 	octaves := math.Log2(x.Tempo)
 	return slices.ContainsFunc(t.tempos, func(o tempoOpinion) bool {
-		return o.opinion.forbids && o.distance(octaves) <= tempoForbidden
+		return o.forbids && o.distance(octaves) <= tempoForbidden
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -208,7 +209,7 @@ func TestScoreProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		drawValue := func(typ preference.Type) string {
 			if typ == preference.Tempo {
-				return fmt.Sprint(rapid.IntRange(20, 300).Draw(t, "bpm"))
+				return strconv.Itoa(rapid.IntRange(20, 300).Draw(t, "bpm"))
 			}
 			return rapid.SampledFrom(words).Draw(t, "value")
 		}
@@ -275,7 +276,7 @@ func bench(t testing.TB) (preference.Taste, []preference.Traits) {
 	}
 	var learned []preference.Learned
 	for i := range 200 {
-		learned = append(learned, preference.Learned{Type: preference.Types()[i%4], Value: fmt.Sprintf("%d", 60+i), Weight: 0.5})
+		learned = append(learned, preference.Learned{Type: preference.Types()[i%4], Value: strconv.Itoa(60 + i), Weight: 0.5})
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	music := make([]preference.Traits, 1000)

@@ -10,7 +10,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// Kind, Any and DeleteAll make the Service a profile.Dependent.
+// Kind is what a message calls variables: with Any and DeleteAll it makes the Service a [profile.Dependent].
 func (s *Service) Kind() string { return "variables" }
 
 // Any reports whether the listener has variables.
@@ -43,36 +43,4 @@ func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error
 		}
 	}
 	return nil
-}
-
-// Held is all that is kept of one variable, for showing it to the listener.
-type Held struct {
-	Variable
-	Readings []Reading `json:"readings"` // newest first
-}
-
-// Export returns all that is kept about a listener's surroundings, in the order in which the variables were made.
-func (s *Service) Export(ctx context.Context, profileID uuid.UUID) ([]Held, error) {
-	all, err := s.all(ctx, profileID)
-	if err != nil {
-		return nil, err
-	}
-	held := make([]Held, len(all))
-	for i, v := range all {
-		held[i] = Held{Variable: v, Readings: []Reading{}}
-		if !v.OptedIn {
-			continue
-		}
-		for item, err := range store.All(ctx, s.store, s.readingsOf(v, "", store.MaxPage)) {
-			var r Reading
-			if err == nil {
-				r, err = readingOf(item)
-			}
-			if err != nil {
-				return nil, fmt.Errorf("variable: export: %w", err)
-			}
-			held[i].Readings = append(held[i].Readings, r)
-		}
-	}
-	return held, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,14 +23,14 @@ type ending struct {
 	Consent    uuid.UUID `json:"consent"`
 }
 
-// Jobs are spread over a few partitions, so that no partition takes all writes and a look through all of them is short.
+// Jobs are spread over a few partitions, which they share with those of other packages, so that no partition takes all writes and a look through all of them is short.
 const (
 	jobPartitions = 16
 	jobPrefix     = "wipe-readings#"
 )
 
 func jobPartition(n byte) store.Partition {
-	return store.HashPartition("jobs", fmt.Sprintf("%x", n%jobPartitions))
+	return store.HashPartition("jobs", strconv.Itoa(int(n%jobPartitions)))
 }
 
 func (e ending) key() store.Key {

@@ -192,7 +192,7 @@ func requireFields(t testing.TB, err error, want map[string]string) {
 	e, ok := fault.As(err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, fault.Invalid, e.Kind)
-	require.Equal(t, want, map[string]string(e.Fields))
+	require.Equal(t, want, e.Fields)
 }
 
 func requireKind(t testing.TB, err error, kind fault.Kind, message string) {
@@ -435,15 +435,15 @@ func TestDeleteAll(t *testing.T) {
 	off, err := h.Update(t.Context(), h.profile, h.mustFind(t, variable.Location).ID, variable.Changes{OptedIn: ptr(false)}, store.Version{})
 	require.NoError(t, err)
 	require.False(t, off.OptedIn)
-	any, err := h.Any(t.Context(), h.profile)
+	has, err := h.Any(t.Context(), h.profile)
 	require.NoError(t, err)
-	require.True(t, any)
+	require.True(t, has)
 	h.told = nil
 	for range 2 {
 		require.NoError(t, h.DeleteAll(t.Context(), h.profile))
-		any, err = h.Any(t.Context(), h.profile)
+		has, err = h.Any(t.Context(), h.profile)
 		require.NoError(t, err)
-		require.False(t, any)
+		require.False(t, has)
 	}
 	for _, c := range consents {
 		require.Empty(t, h.stored(t, store.Interactions, c))
