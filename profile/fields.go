@@ -105,7 +105,7 @@ func isEmail(s string) bool {
 	}
 	top := labels[len(labels)-1]
 	// No top-level domain begins with a digit, and so an IPv4 address is none.
-	return len(labels) >= 2 && len(top) >= 2 && (top[0] < '0' || top[0] > '9')
+	return len(labels) >= 2 && len(top) >= 2 && top[0] > '9'
 }
 
 // fold is how usernames and e-mails are compared. Both are ASCII.
@@ -188,7 +188,7 @@ func (r Registration) check() (Registration, error) {
 		r.Password = checkPassword(&f, r.Password)
 	}
 	if r.Identity != nil && !r.Identity.valid() {
-		f.Add("identity", "Issuer and subject must be 1 to %d bytes long", maxIdentity)
+		f.Add("identity", "Issuer and subject must be 1 to %d bytes of UTF-8", maxIdentity)
 	}
 	return r, f.Err()
 }

@@ -69,7 +69,7 @@ func parseHash(s string) (passwordHash, error) {
 	}
 	var h passwordHash
 	p := &h.params
-	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil || n != 3 {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &p.MemoryKiB, &p.Time, &p.Threads); err != nil {
 		return passwordHash{}, bad
 	}
 	var f fault.Fields

@@ -32,7 +32,7 @@ func TestAllWrongFieldsAtOnce(t *testing.T) {
 		"username": "Username may contain only letters, digits, '.', '_' and '-'", "firstName": "First name must not contain control characters",
 		"lastName": "Last name must be at most 100 characters long", "email": "Invalid email format",
 		"phoneNumber": "Phone number must include a country code", "password": "Password must be at least 8 characters long",
-		"identity": "Issuer and subject must be 1 to 1024 bytes long",
+		"identity": "Issuer and subject must be 1 to 1024 bytes of UTF-8",
 	}
 	requireFields(t, err, wrong)
 
@@ -49,10 +49,20 @@ func TestAllWrongFieldsAtOnce(t *testing.T) {
 	require.Equal(t, p, got)
 
 	// With an identity only the password may be left out.
+	long := strings.Repeat("i", 1024)
+	for _, bad := range []profile.Identity{
+		{Issuer: "", Subject: "s"}, {Issuer: "i", Subject: ""}, {Issuer: long + "i", Subject: "s"},
+		{Issuer: "i", Subject: long + "i"}, {Issuer: "\xff", Subject: "s"}, {Issuer: "i", Subject: "\xff"},
+	} {
+		r := registration("bob")
+		r.Password, r.Identity = "", &bad
+		_, err = f.Create(t.Context(), r)
+		requireFields(t, err, map[string]string{"identity": "Issuer and subject must be 1 to 1024 bytes of UTF-8"})
+	}
 	r := registration("bob")
-	r.Password, r.Identity = "", &profile.Identity{Issuer: strings.Repeat("i", 1025), Subject: "\xff"}
+	r.Password, r.Identity = "", &profile.Identity{Issuer: long, Subject: long}
 	_, err = f.Create(t.Context(), r)
-	requireFields(t, err, map[string]string{"identity": "Issuer and subject must be 1 to 1024 bytes long"})
+	require.NoError(t, err)
 }
 
 func TestUpdateUnknown(t *testing.T) {
