@@ -100,7 +100,7 @@ next:
 				continue next
 			}
 			_, otherPinned := o.p.Pinned[i]
-			if len(whole)-i < o.gap && !(pinned && (otherPinned || i < len(o.p.Prefix))) && shares(c, other) {
+			if len(whole)-i < o.gap && (!pinned || !otherPinned && i >= len(o.p.Prefix)) && shares(c, other) {
 				continue next
 			}
 		}
@@ -231,4 +231,24 @@ func TestBoundOptimumPlan(t *testing.T) {
 	})
 	t.Logf("%d feasible, %d with pins, %d of them planned at the optimum", feasible, pinned, exact)
 	require.Positive(t, feasible)
+}
+
+// The first tracks keep away from the artists of the last that were played, in the plan and in the bound.
+func TestSpacingFromThePrefix(t *testing.T) {
+	p := problem(7)
+	p.Bound, p.Weights, p.Duration = true, planner.DefaultWeights, 1400
+	played := tracks(9)[7:]
+	for i := range played {
+		played[i].Artists = []string{fmt.Sprint("played ", i)}
+	}
+	p.Prefix = played
+	for i := range p.Candidates {
+		p.Candidates[i].Artists = []string{fmt.Sprint("played ", i%4)}
+	}
+	s := solve(t, p)
+	require.Equal(t, 3, s.ArtistGap)
+	o := oracle{p: p, gap: 3}
+	o.run()
+	require.InDelta(t, o.best, s.Cost, 1e-9)
+	require.LessOrEqual(t, s.LowerBound, o.best+1e-9)
 }

@@ -2,8 +2,8 @@ package planner_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -116,7 +116,7 @@ func TestReorderRepairsSpacing(t *testing.T) {
 	p := problem(9)
 	p.Duration = 9 * 210
 	for i := range p.Candidates {
-		p.Candidates[i].Artists = []string{fmt.Sprint(i / 3)}
+		p.Candidates[i].Artists = []string{strconv.Itoa(i / 3)}
 		p.Candidates[i].Features.Energy = float64(i) / 10
 	}
 	s := solve(t, p)

@@ -1,7 +1,7 @@
 package planner
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,7 +12,7 @@ func TestBoundOfTracksShorterThanABucket(t *testing.T) {
 	at := Features{Energy: 0.2, Valence: 0.3, Tempo: 60, Acousticness: 0.5, Instrumentalness: 1}
 	p := Problem{Arc: Arc{Start: at, End: at}, Duration: 4 * 3600, Bound: true}
 	for i := range 300 {
-		p.Candidates = append(p.Candidates, Candidate{ID: fmt.Sprint(i), Duration: 60 + float64(i%7), Features: at, Confidence: 0.5})
+		p.Candidates = append(p.Candidates, Candidate{ID: strconv.Itoa(i), Duration: 60 + float64(i%7), Features: at, Confidence: 0.5})
 	}
 	s, err := Solve(t.Context(), p)
 	require.NoError(t, err)

@@ -98,7 +98,7 @@ func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *Infea
 		f.seq = []int32{}
 		return f, nil
 	}
-	if f.greedy != nil && ctx.Err() != nil {
+	if ended := ctx.Err() != nil; ended && f.greedy != nil {
 		f.seq = f.greedy
 		return f, nil
 	}
@@ -111,8 +111,8 @@ func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *Infea
 		starts = append(starts, f.greedy)
 	}
 	if len(starts) == 0 {
-		if any := in.anyPlan(); any != nil {
-			starts = append(starts, any)
+		if seq := in.anyPlan(); seq != nil {
+			starts = append(starts, seq)
 		}
 	}
 	if len(starts) == 0 {
