@@ -14,9 +14,12 @@ import (
 // Popularity is how often tracks were liked and played by all listeners, decayed: an immutable value.
 //
 // A day's weight of a track is the sum of what each listener's interactions with it say ([Interaction.Strength]), each listener
-// counted between −1 and 1, so that nobody makes a track popular by repetition. The weights of 90 days are added up with a
-// half-life of 14 days. A day on which more speaks against a track than for it counts nothing. A track
-// counts if at least [Options.MinListeners] listeners heard it on the days that count, and if it may be learned from ([Options.Trainable]). It holds no listener and nothing of one.
+// counted between −1 and 1, so that nobody makes a track popular by repetition. A day on which more speaks against a
+// track than for it counts nothing. The weights of 90 days are added up with a half-life of 14 days.
+//
+// A track counts if at least [Options.MinListeners] listeners heard it on the days that count, and if it may be learned
+// from ([Options.Trainable]); of very many tracks the best few thousand are kept. It holds no listener and nothing of one, and what a
+// deleted listener's interactions added is out of it within four days.
 type Popularity struct {
 	countedAt time.Time
 	version   store.Version // of the item it was read from or written to
@@ -146,9 +149,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 		}
 		return err
 	}
-	days, err := s.count(ctx, begun)
-	s.observe(ctx, "ml.refresh", begun, err,
-		observe.Value{Name: "days", Number: float64(days)}, observe.Value{Name: "tracks", Number: float64(len(valueOf(s.popular.Load()).ids))})
+	err := s.recount(ctx, begun)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
 	released := s.store.Apply(ctx, store.Delete(leaseKey, store.VersionIs(lease.Version)))
@@ -156,4 +157,15 @@ func (s *Service) Refresh(ctx context.Context) error {
 		released = nil // it ran out, and may be another's by now
 	}
 	return errors.Join(err, released)
+}
+
+// recount counts under the lease, unless another instance has done so just before.
+func (s *Service) recount(ctx context.Context, begun time.Time) error {
+	if err := s.load(ctx, store.Strong); err != nil || s.popular.Load().current(begun) {
+		return err
+	}
+	days, err := s.count(ctx, begun)
+	s.observe(ctx, "ml.refresh", begun, err,
+		observe.Value{Name: "days", Number: float64(days)}, observe.Value{Name: "tracks", Number: float64(len(valueOf(s.popular.Load()).ids))})
+	return err
 }

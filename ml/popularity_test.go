@@ -155,6 +155,31 @@ func TestPopularityFitsItsItem(t *testing.T) {
 	require.Less(t, len(top), 200)
 	p := popularity(t, b.another(t, ml.Options{}))
 	require.Equal(t, top, p.Top(1000))
+
+	// The sum of several days has to fit too.
+	events := make([]ml.Interaction, 150)
+	for i := range events {
+		events[i] = event(i, fmt.Sprint("y", i, long), ml.Complete, noon.AddDate(0, 0, -1))
+	}
+	b.log(t, b.listener(t, 1), events...)
+	b.clock.add(time.Hour)
+	require.NoError(t, b.Refresh(t.Context()))
+	both := popularity(t, b.Service).Top(1000)
+	require.Contains(t, both, events[149].TrackID, "hearing to the end counts more than beginning")
+	require.InDelta(t, len(top), len(both), 15)
+}
+
+// What has decayed to nothing is not popular, even where there is nothing else.
+func TestPopularityOfNextToNothing(t *testing.T) {
+	b := newBench(t, ml.Options{MinListeners: 1})
+	ann, long := b.listener(t, 1), noon.AddDate(0, 0, -89)
+	skip := event(2, "a", ml.Skip, long)
+	skip.PositionSeconds = ptr(30 * math.Log2(0.6/0.399))
+	b.log(t, ann, event(1, "a", ml.Complete, long), skip)
+	require.NoError(t, b.Refresh(t.Context()))
+	p := popularity(t, b.Service)
+	require.Empty(t, p.Top(1))
+	require.Zero(t, p.Score("a"))
 }
 
 func TestRefreshCountsWhatIsDue(t *testing.T) {
@@ -225,10 +250,34 @@ func TestRefreshOnlyOneCounts(t *testing.T) {
 	require.Equal(t, popularity(t, third), popularity(t, other))
 }
 
+// An instance that gets the lease just after another one has counted does not count again.
+func TestRefreshLooksAgainUnderTheLease(t *testing.T) {
+	b := newBench(t, ml.Options{})
+	other := b.another(t, ml.Options{})
+	b.store.on(nil, nil, func([]store.Write) error {
+		b.store.on(nil, nil, nil)
+		require.NoError(t, other.Refresh(t.Context()))
+		return nil
+	})
+	require.NoError(t, b.Refresh(t.Context()))
+	counted := 0
+	for _, e := range b.events.seen {
+		if e.Operation == "ml.refresh" {
+			counted++
+		}
+	}
+	require.Equal(t, 1, counted)
+	require.True(t, popularity(t, b.Service).CountedAt().Equal(noon))
+}
+
 func TestRefreshGoesOnAfterAFault(t *testing.T) {
 	broken := errors.New("broken")
 	for name, fault := range map[string]func(*bench){
-		"tally":   func(b *bench) { b.store.on(func(store.Key) error { return broken }, nil, nil) },
+		"tally": func(b *bench) { b.store.on(func(store.Key) error { return broken }, nil, nil) },
+		"tally again": func(b *bench) {
+			n := 0
+			b.store.on(func(store.Key) error { n++; return when(n == 2, broken) }, nil, nil)
+		},
 		"lease":   func(b *bench) { b.store.on(nil, nil, func([]store.Write) error { return broken }) },
 		"counts":  func(b *bench) { b.store.on(nil, func(store.Query) error { return broken }, nil) },
 		"reading": func(b *bench) { b.store.on(nil, func(q store.Query) error { return when(q.ByIndex, broken) }, nil) },
@@ -333,16 +382,27 @@ func TestRefreshCountsOverWhatCannotBeRead(t *testing.T) {
 }
 
 func TestInteractionsRefuseStrangeRows(t *testing.T) {
-	b := newBench(t, ml.Options{})
-	ann := b.listener(t, 1)
-	key := store.Key{Table: store.Interactions, Partition: ann, Sort: "event#2026-03-20#x"}
-	require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: key, Body: []byte(`{}`)}, store.None)))
-	n := 0
-	for _, err := range b.Interactions(t.Context(), ann, time.Time{}, time.Time{}, false) {
-		require.ErrorContains(t, err, "is no interaction")
-		n++
+	for sort, body := range map[string]string{
+		"event#2026-03-20#x":                     `{}`,
+		"event#2026-03-20T12:00:00.000000000Z#x": `{}`,
+		"event#2026-03-20T12:00:00.000000000Z#00000000-0000-4000-8000-000000000001":        `{"rating": "five"}`,
+		"event#2026-03-20T12:00:00.000000000Z#00000000-0000-4000-8000-00000000000A":        `{}`,
+		"event#2026-03-20T12:00:00.000000000Z#{00000000-0000-4000-8000-000000000001}":      `{}`,
+		"event#2026-03-20T12:00:00,000000000Z#00000000-0000-4000-8000-000000000001":        `{}`,
+		"event#2026-03-20T12:00:00.000000000+00:00#00000000-0000-4000-8000-000000000001":   `{}`,
+		"event#2026-03-20T12:00:00.000000000Z#00000000-0000-4000-8000-000000000001#and on": `{}`,
+	} {
+		b := newBench(t, ml.Options{})
+		ann := b.listener(t, 1)
+		key := store.Key{Table: store.Interactions, Partition: ann, Sort: sort}
+		require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: key, Body: []byte(body)}, store.None)))
+		n := 0
+		for _, err := range b.Interactions(t.Context(), ann, time.Time{}, time.Time{}, false) {
+			require.ErrorContains(t, err, ann.String()[:8], sort)
+			n++
+		}
+		require.Equal(t, 1, n)
 	}
-	require.Equal(t, 1, n)
 }
 
 func TestNewServiceNamesEveryMistake(t *testing.T) {
@@ -363,4 +423,49 @@ func TestServiceOfNothingSet(t *testing.T) {
 	require.NoError(t, s.Check([]ml.Interaction{event(1, "t", ml.Play, time.Now())}))
 	require.NoError(t, s.Refresh(t.Context()))
 	require.NoError(t, s.DeleteAll(t.Context(), uuid.New()))
+}
+
+// Of instances that begin at the same moment one counts, and all have what it counted by the next minute.
+func TestRefreshAtOnce(t *testing.T) {
+	b := newBench(t, ml.Options{MinListeners: 1})
+	b.heard(t, 1, 1, "a", ml.Like, noon)
+	instances := make([]*ml.Service, 8)
+	var wg sync.WaitGroup
+	for i := range instances {
+		instances[i] = b.another(t, ml.Options{MinListeners: 1})
+		wg.Go(func() {
+			if err := instances[i].Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	b.clock.add(time.Minute)
+	counted := 0
+	for _, s := range instances {
+		require.NoError(t, s.Refresh(t.Context()))
+		require.Equal(t, []string{"a"}, popularity(t, s).Top(1))
+	}
+	for _, e := range b.events.seen {
+		if e.Operation == "ml.refresh" {
+			counted++
+		}
+	}
+	require.Equal(t, 1, counted)
+}
+
+// While one call reads the others are answered at once.
+func TestPopularityNeverWaits(t *testing.T) {
+	b := newBench(t, ml.Options{MinListeners: 1})
+	b.heard(t, 1, 1, "a", ml.Like, noon)
+	require.NoError(t, b.Refresh(t.Context()))
+	other := b.another(t, ml.Options{})
+	reads := 0
+	b.store.on(func(store.Key) error {
+		reads++
+		require.Empty(t, popularity(t, other).Top(1))
+		return nil
+	}, nil, nil)
+	require.Equal(t, []string{"a"}, popularity(t, other).Top(1))
+	require.Equal(t, 1, reads)
 }
