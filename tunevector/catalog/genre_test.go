@@ -37,6 +37,8 @@ func TestMatchesGenre(t *testing.T) {
 		{"deep house", "deep-house", true},
 		{"chanson française", "Chanson Française", true},
 		{"演歌", "演歌", true},
+		{"m\u00fasica", "mu\u0301sica", false}, // other characters; a combining one does not part words
+		{"mu\u0301sica", "mu\u0301sica popular", true},
 		{"", "rock", false},
 		{"?", "rock", false},
 		{"?", "?", false},

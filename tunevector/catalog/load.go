@@ -66,7 +66,11 @@ func Open(ctx context.Context, path string, o *Options) (*Catalog, Report, error
 		return nil, Report{}, fmt.Errorf("catalog: %w", err)
 	}
 	c, report, err := Load(ctx, f, o)
-	return c, report, errors.Join(err, f.Close())
+	_ = f.Close() // it was only read
+	if err != nil {
+		return nil, report, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, report, nil
 }
 
 // Load reads a catalog. Of each track only an id (or a URI) and a duration are needed.
@@ -145,9 +149,6 @@ type loader struct {
 func (l *loader) empty() error {
 	if l.report.BadCount == 0 {
 		return fault.New(fault.Invalid, "the catalog has no tracks")
-	}
-	if len(l.report.Bad) == 0 {
-		return fault.New(fault.Invalid, "the catalog has no tracks: none of its %d rows could be read", l.report.Rows)
 	}
 	return fault.New(fault.Invalid, "the catalog has no tracks: none of its %d rows could be read (%s)", l.report.Rows, l.report.Bad[0])
 }

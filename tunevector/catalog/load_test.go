@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -411,7 +412,7 @@ func TestOpen(t *testing.T) {
 	_, _, err = Open(context.Background(), filepath.Join(dir, "absent.csv"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, _, err = Open(context.Background(), dir, nil)
-	require.Error(t, err)
+	require.ErrorContains(t, err, dir)
 }
 
 // Cases that only a quoted row, a tab or an odd header brings about.
@@ -433,4 +434,32 @@ func TestLoadReadsOddRows(t *testing.T) {
 	for _, bad := range report.Bad {
 		require.Less(t, len(bad.Reason), 200, "a reason does not repeat a row")
 	}
+}
+
+// A quote that is never closed costs its row, however much comes after it.
+func TestAnOpenQuoteCostsOneRow(t *testing.T) {
+	const rows = 50_000 // more than are held at once
+	var file strings.Builder
+	file.WriteString("id\ttitle\tduration\n\t\t\nopen\t\"never closed\t100\n")
+	for i := range rows {
+		fmt.Fprintf(&file, "%d\tne\u0301e\t100\n", i)
+	}
+	tracks, report := read(t, file.String(), nil)
+	require.Len(t, tracks, rows)
+	require.Equal(t, []RowError{{Line: 2, Reason: "id is missing"}, {Line: 3, Reason: "a quote is not closed within 262144 bytes"}}, report.Bad)
+	require.Equal(t, "ne\u0301e", tracks[0].Title)
+}
+
+func TestKnownValuesOfOptionsAreTaken(t *testing.T) {
+	for _, kind := range kindNames {
+		for _, provenance := range []tunevector.Provenance{tunevector.FromCatalog, tunevector.FromSpotify} {
+			for _, row := range []string{"a,1,", "a,1," + string(provenance)} {
+				tracks, _ := read(t, "id,duration,provenance\n"+row+"\n", &Options{Kind: kind, Provenance: provenance})
+				require.Equal(t, kind, tracks[0].Kind)
+				require.Equal(t, provenance, tracks[0].Provenance)
+			}
+		}
+	}
+	tracks, _ := read(t, `{"spotify_id":"a","duration":1,"provenance":"catalog"}`, nil)
+	require.Equal(t, tunevector.FromCatalog, tracks[0].Provenance, "what a track says of itself goes before")
 }
