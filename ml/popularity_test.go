@@ -102,6 +102,17 @@ func TestPopularityCountsAListenerOnce(t *testing.T) {
 	require.Equal(t, []string{"passed on"}, popularity(t, b.Service).Top(9))
 }
 
+// A day that says nothing for a track brings it no listeners either.
+func TestPopularityCountsListenersWhoSaySomething(t *testing.T) {
+	b := newBench(t, ml.Options{MinListeners: 2})
+	b.log(t, b.listener(t, 1), event(1, "a", ml.Like, noon))
+	indifferent := event(2, "a", ml.Rate, noon.AddDate(0, 0, -1))
+	indifferent.Rating = ptr(3)
+	b.log(t, b.listener(t, 2), indifferent)
+	require.NoError(t, b.Refresh(t.Context()))
+	require.Empty(t, popularity(t, b.Service).Top(1))
+}
+
 func TestPopularityKeepsToWhatMayBeLearned(t *testing.T) {
 	var asked []int
 	broken := errors.New("broken")
