@@ -75,6 +75,15 @@ func (a *Aim) clone() *Aim {
 	}
 }
 
+// flush sets to 0 what is next to it.
+func (a *Aim) flush() {
+	for _, v := range a.values() {
+		if v != nil && *v < tiny {
+			*v = 0
+		}
+	}
+}
+
 // vector is Features that can be indexed by dimension.
 type vector [dimensionCount]float64
 

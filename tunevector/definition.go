@@ -24,6 +24,7 @@ const (
 	maxSeed     = 1<<53 - 1 // the largest integer that every JSON reader takes exactly
 	minTempo    = 20.0      // BPM, as for preferences
 	maxTempo    = 300.0
+	tiny        = 1e-6 // what is nearer to 0 is 0: below 1e-130 there are stores that cannot keep it
 )
 
 // The enums, in the order in which messages list them.
@@ -178,8 +179,8 @@ func (d *Definition) validatePoints(f *fault.Fields) {
 	for i := range d.Points {
 		p, path := &d.Points[i], fmt.Sprintf("points[%d].", i)
 		switch {
-		case !(p.At > 0 && p.At < 1):
-			f.Add(path+"at", "Must be between 0 and 1, both not included")
+		case !(p.At >= tiny && p.At <= 1-tiny):
+			f.Add(path+"at", "Must be between 0 and 1, and not at either end")
 		case p.At <= before:
 			f.Add(path+"at", "Points must come in ascending order, and each at its own time")
 		default:
@@ -301,6 +302,18 @@ func or[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
+}
+
+// tidied is the definition as it is kept: a copy, the name without the spaces around it, and 0 for what is next to it.
+func (d Definition) tidied() Definition {
+	d = d.clone()
+	d.Name = strings.TrimSpace(d.Name)
+	d.Start.flush()
+	d.End.flush()
+	for i := range d.Points {
+		d.Points[i].Aim.flush()
+	}
+	return d
 }
 
 // clone returns a copy that shares nothing with d, so that a caller may change it at will. Empty lists become nil.

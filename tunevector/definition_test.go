@@ -63,8 +63,9 @@ func TestDefinitionValidate(t *testing.T) {
 				{At: 1, Aim: *energy(1)},
 				{At: 0.6},
 				{At: math.NaN(), Aim: *energy(1)},
+				{At: 1e-200, Aim: *energy(1)},
 			}
-		}), []string{"points[0].at", "points[2].at", "points[2].energy", "points[3].at", "points[4]", "points[5].at"}},
+		}), []string{"points[6].at", "points[0].at", "points[2].at", "points[2].energy", "points[3].at", "points[4]", "points[5].at"}},
 		{"too many points", with(ai(60), func(d *tunevector.Definition) { d.Points = make([]tunevector.Point, 21) }), []string{"points"}},
 		{"good points", with(ai(60), func(d *tunevector.Definition) {
 			d.Points = []tunevector.Point{{At: 0.2, Aim: *energy(1)}, {At: 0.9, Aim: tunevector.Aim{Tempo: p(90.0)}}}

@@ -159,7 +159,7 @@ func (c *composition) allows(t *Track) bool {
 // nothingFor says what music is missing: the answer to a query that found none.
 func (s *Service) nothingFor(ctx context.Context, c *composition, q CandidateQuery) error {
 	q.Along, q.Exclude, q.ExcludeExplicit, q.MaxSeconds, q.Limit = nil, nil, false, 0, 1
-	any, err := s.music.Candidates(ctx, q)
+	found, err := s.music.Candidates(ctx, q)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,14 @@ func (s *Service) nothingFor(ctx context.Context, c *composition, q CandidateQue
 			what = fmt.Sprintf("%s for genre %q", pluralKinds[c.def.Kind], q.Genres[0])
 		}
 	}
-	if len(any) > 0 {
+	if len(found) > 0 {
+		q.MaxSeconds = 2 * c.seconds()
+		if found, err = s.music.Candidates(ctx, q); err != nil {
+			return err
+		}
+		if len(found) == 0 {
+			return fault.New(fault.Conflict, "No %s is short enough for %d minutes", what, c.def.DurationMinutes)
+		}
 		return fault.New(fault.Conflict, "No %s is left without what is explicit, excluded, disliked or avoided", what)
 	}
 	if len(q.Genres) == 0 {

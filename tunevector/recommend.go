@@ -14,7 +14,7 @@ import (
 //
 //	0.7·(1 + taste)/2 + 0.3·popularity
 //
-// and what was heard within a week comes after all that was not.
+// and whatever the score, the third track of an artist comes after all others, and what was heard within a week after those.
 const (
 	tasteShare     = 0.7
 	popularShare   = 0.3
@@ -27,12 +27,9 @@ const (
 )
 
 // Recommend returns tracks this listener may like, best first; limit is 1–100. Never empty while there is music.
-// What was disliked or is avoided is not among them; what was heard within a week is only where nothing else is left.
+// What was disliked or is avoided, or was heard within a week, comes only where nothing else is left.
 func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int) ([]Recommendation, error) {
 	if err := checkLimit(limit); err != nil {
-		return nil, err
-	}
-	if err := s.open(ctx, profileID); err != nil {
 		return nil, err
 	}
 	l, err := s.listener(ctx, profileID)
@@ -45,22 +42,21 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 	}
 	scored := make([]scoredTrack, 0, len(found))
 	for _, t := range found {
-		if l.history.disliked(t.ID) || l.taste.Avoids(t.traits()) {
-			continue
-		}
 		scored = append(scored, l.score(t))
 	}
 	slices.SortFunc(scored, func(a, b scoredTrack) int {
-		if a.heard != b.heard {
-			if a.heard {
-				return 1
-			}
-			return -1
-		}
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.track.ID, b.track.ID))
 	})
+	count := map[string]int{}
+	for i := range scored {
+		scored[i].crowd(count)
+	}
+	slices.SortStableFunc(scored, func(a, b scoredTrack) int { return cmp.Compare(a.standing, b.standing) })
+	if i := slices.IndexFunc(scored, func(t scoredTrack) bool { return t.standing == unwanted }); i > 0 {
+		scored = scored[:i] // there is something else
+	}
 	out := make([]Recommendation, 0, limit)
-	for _, t := range first(varied(scored), limit) {
+	for _, t := range first(scored, limit) {
 		out = append(out, Recommendation{
 			TrackID: t.track.ID, Title: t.track.Title, Artists: append([]string{}, t.track.Artists...), Score: roundTo(t.score, 4), Reasons: t.reasons,
 		})
@@ -68,25 +64,52 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 	return out, nil
 }
 
+// standing is which tracks come before which, whatever their score.
+type standing int
+
+const (
+	welcome  standing = iota
+	crowded           // the third of an artist, and further ones
+	heard             // within a week
+	unwanted          // disliked or avoided
+)
+
 type scoredTrack struct {
-	track   *Track
-	score   float64
-	heard   bool
-	reasons []string
+	track    *Track
+	score    float64
+	standing standing
+	reasons  []string
+}
+
+// crowd sends the track back if there are enough of one of its artists before it.
+func (t *scoredTrack) crowd(count map[string]int) {
+	if t.standing != welcome {
+		return
+	}
+	for _, artist := range t.track.Artists {
+		artist = strings.ToLower(artist)
+		if count[artist]++; count[artist] > mostOfArtist {
+			t.standing = crowded
+		}
+	}
 }
 
 func (l *listener) score(t *Track) scoredTrack {
 	taste, reasons := l.taste.Score(t.traits())
 	popular := l.popularity(t)
-	r := scoredTrack{track: t, heard: l.history.heardWithin(t.ID, l.now, restTime), score: tasteShare*(1+taste)/2 + popularShare*popular}
+	r := scoredTrack{track: t, score: tasteShare*(1+taste)/2 + popularShare*popular}
+	switch {
+	case l.history.disliked(t.ID) || l.taste.Avoids(t.traits()):
+		r.standing = unwanted
+	case l.history.heardWithin(t.ID, l.now, restTime):
+		r.standing = heard
+		r.reasons = append(r.reasons, "you heard it lately")
+	}
 	if taste >= wellLiked {
 		r.reasons = append(r.reasons, first(reasons, mostLikings)...)
 	}
 	if popular >= popularFrom {
 		r.reasons = append(r.reasons, "popular")
-	}
-	if r.heard {
-		r.reasons = append(r.reasons, "you heard it lately")
 	}
 	if len(r.reasons) == 0 {
 		r.reasons = []string{"something new for you"}
@@ -113,21 +136,15 @@ func (s *Service) recommendable(ctx context.Context, l *listener) (map[string]*T
 		q.Artists = artists
 		queries = append(queries, q)
 	}
-	for _, q := range queries {
-		tracks, err := s.music.Candidates(ctx, q)
-		if err != nil {
-			return nil, err
-		}
-		for i := range tracks {
-			found[tracks[i].ID] = &tracks[i]
-		}
-	}
-	if len(found) > 0 {
-		return found, nil
-	}
-	for _, kind := range []Kind{Soundscape, Podcast} { // a catalog without songs
+	for _, kind := range []Kind{Soundscape, Podcast} { // for a catalog without songs
 		q := day
 		q.Kind = kind
+		queries = append(queries, q)
+	}
+	for _, q := range queries {
+		if q.Kind != "" && len(found) > 0 {
+			break
+		}
 		tracks, err := s.music.Candidates(ctx, q)
 		if err != nil {
 			return nil, err
@@ -137,33 +154,4 @@ func (s *Service) recommendable(ctx context.Context, l *listener) (map[string]*T
 		}
 	}
 	return found, nil
-}
-
-// varied puts what is beyond the second track of an artist behind all others, in the same order.
-func varied(sorted []scoredTrack) []scoredTrack {
-	var ahead, behind []scoredTrack
-	count := map[string]int{}
-	for _, t := range sorted {
-		crowded := t.heard
-		for _, artist := range t.track.Artists {
-			artist = strings.ToLower(artist)
-			count[artist]++
-			crowded = crowded || count[artist] > mostOfArtist
-		}
-		if crowded {
-			behind = append(behind, t)
-		} else {
-			ahead = append(ahead, t)
-		}
-	}
-	slices.SortStableFunc(behind, func(a, b scoredTrack) int { // what was heard stays last
-		switch {
-		case a.heard == b.heard:
-			return 0
-		case a.heard:
-			return 1
-		}
-		return -1
-	})
-	return append(ahead, behind...)
 }

@@ -131,8 +131,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 		return TuneVector{}, err
 	}
 	now := s.clock()
-	v := &vectorRecord{Definition: d.clone(), CreatedAt: now, UpdatedAt: now}
-	v.Definition.Name = strings.TrimSpace(d.Name)
+	v := &vectorRecord{Definition: d.tidied(), CreatedAt: now, UpdatedAt: now}
 	v.chooseSeed(s)
 	l, err := s.listener(ctx, profileID)
 	if err != nil {
@@ -363,8 +362,7 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change fu
 		if err := next.Definition.Validate(); err != nil {
 			return nil, nil, err
 		}
-		next.Definition = next.Definition.clone() // the caller may keep what it was lent
-		next.Definition.Name = strings.TrimSpace(next.Definition.Name)
+		next.Definition = next.Definition.tidied() // a copy, since the caller may keep what it was lent
 		next.chooseSeed(s)
 		v, plan = old, oldPlan
 		if reflect.DeepEqual(next.Definition, old.Definition) {

@@ -111,6 +111,7 @@ func TestCreateRefusesBeforeAnythingIsStored(t *testing.T) {
 			name: "no genres at all", d: guided(tunevector.Stage{Genre: "rock", Minutes: 9}), empty: true, kind: fault.ErrConflict,
 			message: `No music for genre "rock": the catalog has no music`,
 		},
+		{name: "too short", d: ai(1), kind: fault.ErrConflict, message: "No music is short enough for 1 minutes"},
 		{name: "too little", d: with(ai(200), podcasts), kind: fault.ErrConflict, message: "Not enough podcasts to fill 200 minutes"},
 		{
 			name: "too little for a stage", d: guided(tunevector.Stage{Genre: "pop", Minutes: 5}, tunevector.Stage{Genre: "rock", Minutes: 600}), kind: fault.ErrConflict,
@@ -459,7 +460,9 @@ func TestPlayedPartStays(t *testing.T) {
 		"staged":   func(d *tunevector.Definition) { d.Stages = []tunevector.Stage{{Genre: "pop", Minutes: 40}} },
 		"sorted":   func(d *tunevector.Definition) { d.Order = tunevector.Shuffle },
 		"excluded": func(d *tunevector.Definition) { d.Excluded = ids(v)[:1] },
-		"longer":   func(d *tunevector.Definition) { d.Stages = append(d.Stages, tunevector.Stage{Genre: "jazz", Minutes: 10}) },
+		"longer": func(d *tunevector.Definition) {
+			d.Stages = append(d.Stages, tunevector.Stage{Genre: "jazz", Minutes: 10})
+		},
 		"in ai mode": func(d *tunevector.Definition) {
 			*d = ai(30)
 		},
@@ -581,6 +584,20 @@ func TestDefinitionThatNoStoreTakes(t *testing.T) {
 	require.Contains(t, wrong(t, err), "excluded")
 }
 
+func TestNumbersNextToZeroAreZero(t *testing.T) {
+	h := open(t)
+	d := with(ai(10), func(d *tunevector.Definition) {
+		d.Start, d.End = energy(1e-200), &tunevector.Aim{Valence: p(1e-150), Acousticness: p(0.5)}
+		d.Points = []tunevector.Point{{At: 0.5, Aim: *energy(5e-324)}}
+	})
+	v := h.create(t, d)
+	require.Zero(t, *v.Definition.Start.Energy)
+	require.Zero(t, *v.Definition.Points[0].Energy)
+	require.Zero(t, v.End.Valence)
+	require.Equal(t, 0.5, v.End.Acousticness)
+	require.Equal(t, 1e-200, *d.Start.Energy, "the caller's is not touched")
+}
+
 func TestJSON(t *testing.T) {
 	h := open(t)
 	v := h.create(t, with(guided(), func(d *tunevector.Definition) { d.Points = []tunevector.Point{{At: 0.5, Aim: *energy(0.4)}} }))
@@ -632,7 +649,10 @@ func TestBrokenDependencies(t *testing.T) {
 			_, err := h.tryUpdate(v.ID, func(d *tunevector.Definition) { d.Order = tunevector.Shuffle })
 			return err
 		},
-		"record":    func() error { _, err := h.Record(h.ctx, h.listener, []ml.Interaction{h.did(v, ml.Like, 0)}); return err },
+		"record": func() error {
+			_, err := h.Record(h.ctx, h.listener, []ml.Interaction{h.did(v, ml.Like, 0)})
+			return err
+		},
 		"recommend": func() error { _, err := h.Recommend(h.ctx, h.listener, 5); return err },
 		"export":    func() error { _, _, err := h.Export(h.ctx, h.listener, v.ID, tunevector.XSPF); return err },
 	}
