@@ -125,7 +125,9 @@ var DefaultWeights = Weights{Target: 10, Transition: 5, Taste: 0.5, Novelty: 0.3
 
 // Effort is counted work. The defaults are for an hour of music in a few milliseconds.
 type Effort struct {
-	// Candidates is how many are looked at; beyond it those that suit their time best are taken.
+	// Candidates is how many are looked at; beyond it those that suit their time best are taken, by features, taste and
+	// familiarity. Hand in about four times as many where there is taste: a shortlist by features alone misses what is liked
+	// (BenchmarkShortlistLoss: 320 cost 9 % more than 320 chosen from 1,280).
 	Candidates int
 	// Beam is how many unfinished plans are kept for each stretch of elapsed time.
 	Beam int
