@@ -82,6 +82,24 @@ func TestSessions(t *testing.T) {
 	require.NotContains(t, got, all[50])
 }
 
+// What has expired is not kept, and takes no room from what lives.
+func TestExpiredSessionsGo(t *testing.T) {
+	f := newFixture(t)
+	p := create(t, f.Service, "alice")
+	for range 60 {
+		logIn(t, f.Service, "alice")
+	}
+	f.clock.Advance(time.Hour)
+	for range 60 {
+		logIn(t, f.Service, "alice")
+	}
+	item, err := f.store.Get(t.Context(), store.Key{Table: store.Users, Partition: p.ID, Sort: "login"}, store.Strong)
+	require.NoError(t, err)
+	var saved struct{ Sessions []struct{ ID uuid.UUID } }
+	require.NoError(t, item.Decode(&saved))
+	require.Len(t, saved.Sessions, 60)
+}
+
 // An end of one session, and of all by a new password, is seen by other instances at once, also where
 // they have the token in memory.
 func TestSessionEndsEverywhere(t *testing.T) {

@@ -51,8 +51,12 @@ func TestAllWrongFieldsAtOnce(t *testing.T) {
 	// With an identity only the password may be left out.
 	long := strings.Repeat("i", 1024)
 	for _, bad := range []profile.Identity{
-		{Issuer: "", Subject: "s"}, {Issuer: "i", Subject: ""}, {Issuer: long + "i", Subject: "s"},
-		{Issuer: "i", Subject: long + "i"}, {Issuer: "\xff", Subject: "s"}, {Issuer: "i", Subject: "\xff"},
+		{Issuer: "", Subject: "s"},
+		{Issuer: "i", Subject: ""},
+		{Issuer: long + "i", Subject: "s"},
+		{Issuer: "i", Subject: long + "i"},
+		{Issuer: "\xff", Subject: "s"},
+		{Issuer: "i", Subject: "\xff"},
 	} {
 		r := registration("bob")
 		r.Password, r.Identity = "", &bad
@@ -192,6 +196,42 @@ func TestRenameTwice(t *testing.T) {
 	q, err := s.Update(t.Context(), p.ID, profile.Changes{Username: &to}, store.Version{})
 	require.NoError(t, err)
 	require.Equal(t, "bob", q.Username)
+}
+
+// repeating is a store that makes each Apply of several writes twice, as one does whose first answer was lost,
+// with something done in between.
+type repeating struct {
+	store.Store
+	between func()
+}
+
+func (r repeating) Apply(ctx context.Context, writes ...store.Write) error {
+	if err := r.Store.Apply(ctx, writes...); err != nil || len(writes) == 1 {
+		return err
+	}
+	r.between()
+	return r.Store.Apply(ctx, writes...)
+}
+
+// A rename that the store repeats takes the old name from nobody who has it by then.
+func TestRenameRepeated(t *testing.T) {
+	f := newFixture(t)
+	p := create(t, f.Service, "alice")
+	var other profile.Profile
+	s, err := profile.NewService(repeating{f.store, func() {
+		r := registration("alice")
+		r.Email = "other@example.com"
+		var err error
+		other, err = f.Create(t.Context(), r)
+		require.NoError(t, err)
+	}}, profile.Options{Now: f.clock.Now, Hash: cheap})
+	require.NoError(t, err)
+	to := "bob"
+	q, err := s.Update(t.Context(), p.ID, profile.Changes{Username: &to}, store.Version{})
+	require.NoError(t, err)
+	require.Equal(t, "bob", q.Username)
+	require.Equal(t, p.ID, logIn(t, f.Service, "bob").ProfileID)
+	require.Equal(t, other.ID, logIn(t, f.Service, "alice").ProfileID)
 }
 
 // Concurrent changes of different fields all take effect.
