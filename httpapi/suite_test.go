@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,7 +16,17 @@ import (
 	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain is goleak.VerifyTestMain with an os.Exit of its own, which gobco asks for.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
 
 func TestMemory(t *testing.T) {
 	apitest.Run(t, func(_ *testing.T, now func() time.Time) store.Store {
