@@ -89,6 +89,9 @@ func TestParseReadings(t *testing.T) {
 	readings, _, err = variable.ParseReadings([]byte(`{"readings":[]}`))
 	require.NoError(t, err)
 	require.Empty(t, readings)
+	readings, _, err = variable.ParseReadings([]byte(`{"readings":[` + strings.Repeat(`{"value":1},`, 499) + `{"value":1}]}`))
+	require.NoError(t, err)
+	require.Len(t, readings, variable.MaxBatch)
 	var r variable.Reading
 	requireFields(t, r.UnmarshalJSON([]byte(`7`)), map[string]string{"body": "A reading must be an object"})
 }

@@ -171,6 +171,31 @@ func TestRecordNeedsConsent(t *testing.T) {
 	require.Empty(t, h.stored(t, store.Interactions, uuid.Nil))
 }
 
+func TestEndsOfTheEarth(t *testing.T) {
+	h := newHome(t)
+	v := h.create(t, variable.Location)
+	h.record(
+		t, v,
+		variable.Reading{Place: &variable.Coordinates{Latitude: 90, Longitude: 180}},
+		variable.Reading{Place: &variable.Coordinates{Latitude: -90, Longitude: -180}},
+	)
+	require.Len(t, h.readings(t, v), 2)
+}
+
+func TestReadingsExpire(t *testing.T) {
+	h := newHome(t)
+	v, err := h.Create(t.Context(), h.profile, variable.Addition{Type: variable.AmbientNoise, OptedIn: true, RetentionDays: ptr(2)})
+	require.NoError(t, err)
+	whole := h.clock.Truncate(time.Second)
+	h.record(t, v, variable.Reading{Value: 1, At: whole}, variable.Reading{Value: 2, At: whole.Add(time.Millisecond)})
+	var ends []time.Time
+	for item, err := range store.All(t.Context(), h.store, store.Query{Table: store.Interactions, Partition: v.Consent, Read: store.Strong}) {
+		require.NoError(t, err)
+		ends = append(ends, item.ExpiresAt.UTC())
+	}
+	require.Equal(t, []time.Time{whole.Add(48 * time.Hour), whole.Add(48*time.Hour + time.Second)}, ends, "not before the retention has ended")
+}
+
 func TestRecordTwiceIsOnce(t *testing.T) {
 	h := newHome(t)
 	v := h.create(t, variable.AmbientNoise)
