@@ -424,6 +424,8 @@ func TestNewServiceNamesEveryMistake(t *testing.T) {
 		"Store":        "Store is required",
 		"MinListeners": "MinListeners must be between 1 and 20, or 0 for the default",
 	}, e.Fields)
+	_, err = ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{MinListeners: 20})
+	require.NoError(t, err)
 	_, err = ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{MinListeners: -1})
 	require.ErrorIs(t, err, fault.ErrInvalid)
 }
