@@ -27,13 +27,13 @@ func (h *house) must(t *testing.T, method, path, body, mediaType string) {
 // things makes one of each thing, and returns where they are.
 func (h *house) things(t testing.TB) (preference, variable, vector string) {
 	t.Helper()
-	make := func(path, body string) string {
+	one := func(path, body string) string {
 		w := h.do(http.MethodPost, h.path+path, body)
 		require.Equal(t, http.StatusCreated, w.Code, w.Body)
 		return w.Header().Get("Location")
 	}
-	return make("/preferences", `{"type": "genre", "value": "rock"}`), make("/variables", `{"type": "ambient-noise", "optedIn": true}`),
-		make("/tune-vectors", `{"name": "x", "mode": "ai", "durationMinutes": 3}`)
+	return one("/preferences", `{"type": "genre", "value": "rock"}`), one("/variables", `{"type": "ambient-noise", "optedIn": true}`),
+		one("/tune-vectors", `{"name": "x", "mode": "ai", "durationMinutes": 3}`)
 }
 
 func FuzzBodies(f *testing.F) {

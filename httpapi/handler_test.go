@@ -261,7 +261,7 @@ func TestPanic(t *testing.T) {
 			case []int:
 				return httpapi.Principal{}, errors.New(strconv.Itoa(what[3]))
 			default:
-				panic(what) //nolint:forbidigo // what is tested
+				panic(what)
 			}
 		})}
 	})
@@ -470,7 +470,7 @@ func TestDuplicateWhileRunning(t *testing.T) {
 		// One that waits long enough.
 		second := make(chan *httptest.ResponseRecorder)
 		go func() { second <- h.once("k", rock) }()
-		time.Sleep(time.Second) //nolint:forbidigo // the bubble's time
+		time.Sleep(time.Second)
 		close(resume)
 		want := <-first
 		require.Equal(t, http.StatusCreated, want.Code)
@@ -515,7 +515,7 @@ func TestOnceFailing(t *testing.T) {
 		require.Equal(t, http.StatusCreated, h.once("c", jazz).Code)
 		h.store.apply = nil
 		require.Equal(t, http.StatusConflict, h.once("c", jazz).Code)
-		time.Sleep(time.Minute + time.Second) //nolint:forbidigo // the bubble's time
+		time.Sleep(time.Minute + time.Second)
 		w := h.once("c", jazz)
 		require.Equal(t, http.StatusConflict, w.Code, "carried out anew, and there is such a preference")
 		require.Contains(t, w.Body.String(), "already exists")
