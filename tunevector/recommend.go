@@ -32,6 +32,9 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 	if err := checkLimit(limit); err != nil {
 		return nil, err
 	}
+	if err := s.open(ctx, profileID); err != nil {
+		return nil, err
+	}
 	l, err := s.listener(ctx, profileID)
 	if err != nil {
 		return nil, err
