@@ -313,9 +313,7 @@ func (c *composition) pose(g *gathering) {
 	}
 	c.problem.Shortlisted = g.shortlisted
 	c.problem.Candidates = make([]planner.Candidate, 0, len(g.tracks))
-	pinned := map[string]bool{}
 	for _, p := range c.def.Pinned {
-		pinned[p.TrackID] = true
 		if p.Position < len(c.heard) {
 			continue
 		}
@@ -326,8 +324,8 @@ func (c *composition) pose(g *gathering) {
 	}
 	for i := range g.tracks {
 		t := &g.tracks[i]
-		if c.barred[t.ID] && !pinned[t.ID] || !(t.DurationSeconds > 0) {
-			continue
+		if !(t.DurationSeconds > 0) {
+			continue // pinned, and of no length that can be planned
 		}
 		p := candidate(t)
 		p.Taste = c.listener.liking(t, c.session)

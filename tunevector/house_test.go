@@ -29,10 +29,11 @@ import (
 
 // shelf is a MusicProvider over a slice.
 type shelf struct {
-	mu      sync.Mutex
-	tracks  []tunevector.Track
-	err     error // what both methods answer, where set
-	queries []tunevector.CandidateQuery
+	mu     sync.Mutex
+	tracks []tunevector.Track
+	err    error // what both methods answer, where set
+	failAt int   // … or that call from now on; 0: none
+	calls  int
 }
 
 var _ tunevector.MusicProvider = (*shelf)(nil)
@@ -40,9 +41,8 @@ var _ tunevector.MusicProvider = (*shelf)(nil)
 func (s *shelf) Candidates(_ context.Context, q tunevector.CandidateQuery) ([]tunevector.Track, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.queries = append(s.queries, q)
-	if s.err != nil {
-		return nil, s.err
+	if err := s.call(); err != nil {
+		return nil, err
 	}
 	kind := cmp.Or(q.Kind, tunevector.Playlist)
 	var fit []tunevector.Track
@@ -77,8 +77,8 @@ func nearest(t tunevector.Track, along []tunevector.Features) float64 {
 func (s *shelf) Tracks(_ context.Context, ids []string) ([]tunevector.Track, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return nil, s.err
+	if err := s.call(); err != nil {
+		return nil, err
 	}
 	var found []tunevector.Track
 	for _, id := range ids {
@@ -89,6 +89,20 @@ func (s *shelf) Tracks(_ context.Context, ids []string) ([]tunevector.Track, err
 		}
 	}
 	return found, nil
+}
+
+// call counts, and fails where it is to.
+func (s *shelf) call() error {
+	if s.calls++; s.calls == s.failAt {
+		return errBroken
+	}
+	return s.err
+}
+
+func (s *shelf) failCall(at int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls, s.failAt = 0, at
 }
 
 // change changes what is on the shelf.
@@ -104,20 +118,14 @@ func (s *shelf) fail(err error) {
 	s.err = err
 }
 
-func (s *shelf) asked() []tunevector.CandidateQuery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.queries)
-}
-
 // lister is a shelf that knows its genres.
 type lister struct{ *shelf }
 
 func (l lister) Genres(_ context.Context, kind tunevector.Kind) ([]string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.err != nil {
-		return nil, l.err
+	if err := l.call(); err != nil {
+		return nil, err
 	}
 	var genres []string
 	for _, t := range l.tracks {
@@ -172,7 +180,10 @@ type brittle struct {
 	failAt  int  // 0: never
 	after   bool // the write is made, and the answer lost
 	reads   error
+	gets    int
+	getAt   int    // the read from now on that fails; 0: none
 	torn    func() // called between two reads
+	before  func() // called before an Apply
 }
 
 var errCrash = fmt.Errorf("crash: %w", store.ErrUnavailable)
@@ -180,8 +191,12 @@ var errCrash = fmt.Errorf("crash: %w", store.ErrUnavailable)
 func (b *brittle) Apply(ctx context.Context, writes ...store.Write) error {
 	b.mu.Lock()
 	b.applies++
-	now := b.applies == b.failAt
+	now, before := b.applies == b.failAt, b.before
+	b.before = nil
 	b.mu.Unlock()
+	if before != nil {
+		before()
+	}
 	if now && !b.after {
 		return errCrash
 	}
@@ -193,7 +208,7 @@ func (b *brittle) Apply(ctx context.Context, writes ...store.Write) error {
 
 func (b *brittle) Get(ctx context.Context, key store.Key, r store.Read) (store.Item, error) {
 	b.mu.Lock()
-	err, torn := b.reads, b.torn
+	err, torn := b.read(), b.torn
 	b.mu.Unlock()
 	if err != nil {
 		return store.Item{}, err
@@ -207,16 +222,35 @@ func (b *brittle) Get(ctx context.Context, key store.Key, r store.Read) (store.I
 func (b *brittle) List(ctx context.Context, q store.Query) (store.Page, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.reads != nil {
-		return store.Page{}, b.reads
+	if err := b.read(); err != nil {
+		return store.Page{}, err
 	}
 	return b.Store.List(ctx, q)
+}
+
+func (b *brittle) read() error {
+	if b.gets++; b.gets == b.getAt {
+		return errBroken
+	}
+	return b.reads
+}
+
+func (b *brittle) failRead(at int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.gets, b.getAt = 0, at
 }
 
 func (b *brittle) fail(at int, after bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.applies, b.failAt, b.after = 0, at, after
+}
+
+func (b *brittle) onApply(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.before = f
 }
 
 func (b *brittle) breakReads(err error) {
@@ -402,6 +436,15 @@ func wrong(t *testing.T, err error) map[string]string {
 	require.ErrorIs(t, err, fault.ErrInvalid)
 	require.NotEmpty(t, e.Fields)
 	return e.Fields
+}
+
+// asConflict is the message of a conflict.
+func asConflict(err error) (string, bool) {
+	e, ok := fault.As(err)
+	if !ok || e.Kind != fault.Conflict {
+		return "", false
+	}
+	return e.Message, true
 }
 
 var errBroken = errors.New("broken")

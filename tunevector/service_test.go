@@ -227,6 +227,28 @@ func TestPins(t *testing.T) {
 	require.NotContains(t, v.Plan.Tracks[3].Reasons, "pinned by you")
 }
 
+func TestPinsThatNoPlanReaches(t *testing.T) {
+	h := open(t)
+	d := ai(30)
+	d.Pinned = []tunevector.Pin{{Position: 0, TrackID: "rock-02"}, {Position: 40, TrackID: "rock-01"}}
+	_, err := h.Create(h.ctx, h.listener, d)
+	fields := wrong(t, err)
+	require.Contains(t, fields, "pinned[1].position")
+	require.NotContains(t, fields, "pinned[0].position", "that one is not to blame")
+}
+
+func TestGenresBeyondWhatAMessageHolds(t *testing.T) {
+	h := open(t)
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		for i := range tracks {
+			tracks[i].Genres = []string{fmt.Sprintf("genre %03d", i)}
+		}
+		return tracks
+	})
+	_, err := h.Create(h.ctx, h.listener, guided())
+	require.ErrorContains(t, err, "genre 149 and 210 more")
+}
+
 func TestProfileMustExist(t *testing.T) {
 	h := open(t)
 	_, err := h.Create(h.ctx, uuid.New(), ai(10))
@@ -444,6 +466,32 @@ func TestReplacingATrackLeavesTheOthers(t *testing.T) {
 	require.Equal(t, "jazz-11", pinned.Plan.Tracks[5].TrackID)
 	require.Equal(t, ids(replaced)[:5], ids(pinned)[:5])
 	requirePlan(t, pinned)
+}
+
+func TestPinningATrackThatIsInThePlanMovesIt(t *testing.T) {
+	h := open(t)
+	v := h.create(t, ai(40))
+	moved := v.Plan.Tracks[6].TrackID
+	now := h.update(t, v.ID, func(d *tunevector.Definition) { d.Pinned = []tunevector.Pin{{Position: 2, TrackID: moved}} })
+	requirePlan(t, now)
+	require.Equal(t, moved, now.Plan.Tracks[2].TrackID)
+	require.Equal(t, ids(v)[:2], ids(now)[:2])
+
+	h.record(t, h.did(now, ml.Play, 3))
+	later := h.update(t, v.ID, func(d *tunevector.Definition) { d.Direction = tunevector.Ascent })
+	require.Equal(t, ids(now)[:4], ids(later)[:4], "a pin that was played is no pin any more")
+	requirePlan(t, later)
+}
+
+func TestPinsOfNoLength(t *testing.T) {
+	h := open(t)
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		return append(tracks, tunevector.Track{ID: "silence", Kind: tunevector.Playlist})
+	})
+	d := ai(20)
+	d.Pinned = []tunevector.Pin{{Position: 1, TrackID: "silence"}}
+	_, err := h.Create(h.ctx, h.listener, d)
+	require.Contains(t, wrong(t, err), "pinned[0].trackId")
 }
 
 func TestPlayedPartStays(t *testing.T) {
