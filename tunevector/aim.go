@@ -210,6 +210,7 @@ func (d *Definition) energies(middle, lean float64) (start, end float64) {
 	case Ascent:
 		high, low = slope(to, high, from, low)
 		return low, high
+	case Steady, Custom:
 	}
 	m := at(middle)
 	switch {

@@ -19,43 +19,59 @@ func TestEnds(t *testing.T) {
 		start, end Features
 	}{
 		{
-			"descent", Definition{Direction: Descent}, lean{},
+			"descent",
+			Definition{Direction: Descent},
+			lean{},
 			Features{Energy: 0.85, Valence: 0.59, Tempo: 133, Acousticness: 0.06, Instrumentalness: 0.06},
 			Features{Energy: 0.25, Valence: 0.41, Tempo: 97, Acousticness: 0.54, Instrumentalness: 0.24},
 		},
 		{
-			"ascent", Definition{Direction: Ascent}, lean{},
+			"ascent",
+			Definition{Direction: Ascent},
+			lean{},
 			Features{Energy: 0.25, Valence: 0.41, Tempo: 97, Acousticness: 0.54, Instrumentalness: 0.24},
 			Features{Energy: 0.85, Valence: 0.59, Tempo: 133, Acousticness: 0.06, Instrumentalness: 0.06},
 		},
 		{"steady", Definition{Direction: Steady}, lean{}, middle.features(), middle.features()},
 		{
-			"a calm situation", Definition{Direction: Descent}, lean{energy: -0.15, valence: 0.1, acousticness: 0.1},
+			"a calm situation",
+			Definition{Direction: Descent},
+			lean{energy: -0.15, valence: 0.1, acousticness: 0.1},
 			Features{Energy: 0.7, Valence: 0.645, Tempo: 124, Acousticness: 0.28, Instrumentalness: 0.105},
 			Features{Energy: 0.1, Valence: 0.465, Tempo: 88, Acousticness: 0.76, Instrumentalness: 0.285},
 		},
 		{
-			"running", Definition{Direction: Steady}, lean{energy: 0.2, tempo: 168},
+			"running",
+			Definition{Direction: Steady},
+			lean{energy: 0.2, tempo: 168},
 			Features{Energy: 0.75, Valence: 0.56, Tempo: 168, Acousticness: 0.14, Instrumentalness: 0.09},
 			Features{Energy: 0.75, Valence: 0.56, Tempo: 168, Acousticness: 0.14, Instrumentalness: 0.09},
 		},
 		{
-			"a start that is given", Definition{Direction: Descent, Start: &Aim{Energy: ptr(0.5), Tempo: ptr(100.0)}}, lean{},
+			"a start that is given",
+			Definition{Direction: Descent, Start: &Aim{Energy: ptr(0.5), Tempo: ptr(100.0)}},
+			lean{},
 			Features{Energy: 0.5, Valence: 0.485, Tempo: 100, Acousticness: 0.34, Instrumentalness: 0.165},
 			Features{Energy: 0.1, Valence: 0.365, Tempo: 76, Acousticness: 0.66, Instrumentalness: 0.285},
 		},
 		{
-			"an end that is given", Definition{Direction: Descent, End: &Aim{Energy: ptr(0.55), Acousticness: ptr(0.5)}}, lean{},
+			"an end that is given",
+			Definition{Direction: Descent, End: &Aim{Energy: ptr(0.55), Acousticness: ptr(0.5)}},
+			lean{},
 			Features{Energy: 0.95, Valence: 0.62, Tempo: 139, Acousticness: 0.18, Instrumentalness: 0.03},
 			Features{Energy: 0.55, Valence: 0.5, Tempo: 115, Acousticness: 0.5, Instrumentalness: 0.15},
 		},
 		{
-			"steady at what is given", Definition{Direction: Steady, End: &Aim{Energy: ptr(0.9), Tempo: ptr(128.0)}}, lean{energy: -0.3, tempo: 170},
+			"steady at what is given",
+			Definition{Direction: Steady, End: &Aim{Energy: ptr(0.9), Tempo: ptr(128.0)}},
+			lean{energy: -0.3, tempo: 170},
 			Features{Energy: 0.9, Valence: 0.605, Tempo: 128, Acousticness: 0.02, Instrumentalness: 0.045},
 			Features{Energy: 0.9, Valence: 0.605, Tempo: 128, Acousticness: 0.02, Instrumentalness: 0.045},
 		},
 		{
-			"both ends given", Definition{Direction: Custom, Start: &Aim{Energy: ptr(0.123456), Valence: ptr(0.1)}, End: &Aim{Energy: ptr(1.0), Valence: ptr(0.9)}}, lean{energy: 0.3},
+			"both ends given",
+			Definition{Direction: Custom, Start: &Aim{Energy: ptr(0.123456), Valence: ptr(0.1)}, End: &Aim{Energy: ptr(1.0), Valence: ptr(0.9)}},
+			lean{energy: 0.3},
 			Features{Energy: 0.123456, Valence: 0.1, Tempo: 89.4074, Acousticness: 0.6412, Instrumentalness: 0.278},
 			Features{Energy: 1, Valence: 0.9, Tempo: 142, Acousticness: 0.02, Instrumentalness: 0.015},
 		},
@@ -128,7 +144,7 @@ func TestGuidedEndsFollowTheStages(t *testing.T) {
 	d := Definition{Mode: Guided, Stages: []Stage{{"rock", 20}, {"ambient", 40}}}.Filled()
 	start, end, bends := d.guidedEnds([]vector{rock, ambient})
 	require.InDelta(t, (0.75*20+0.25*40)/60, start.Energy, 1e-3, "steady at the mean of the stages")
-	require.Equal(t, start.Energy, end.Energy)
+	require.InDelta(t, start.Energy, end.Energy, 1e-9)
 	require.Greater(t, start.Tempo, end.Tempo, "the other dimensions are those of the genres")
 	require.Less(t, start.Acousticness, end.Acousticness)
 	require.Len(t, bends, 2)
@@ -139,9 +155,9 @@ func TestGuidedEndsFollowTheStages(t *testing.T) {
 	d.Direction, d.Start = Descent, &Aim{Tempo: ptr(99.0)}
 	d.Points = []Point{{At: 0.5, Aim: Aim{Valence: ptr(0.9), Acousticness: ptr(0.4), Instrumentalness: ptr(0.3)}}}
 	start, end, bends = d.guidedEnds([]vector{rock, ambient})
-	require.Equal(t, 0.85, start.Energy)
-	require.Equal(t, 0.25, end.Energy)
-	require.Equal(t, 99.0, start.Tempo)
+	require.InDelta(t, 0.85, start.Energy, 1e-9)
+	require.InDelta(t, 0.25, end.Energy, 1e-9)
+	require.InDelta(t, 99.0, start.Tempo, 1e-9)
 	require.Empty(t, bends, "the listener gives something in every dimension")
 }
 

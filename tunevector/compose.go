@@ -142,6 +142,8 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 			f.Add(fmt.Sprintf("pinned[%d].position", i), "Position %d was played already", p.Position)
 		case t == nil:
 			f.Add(fmt.Sprintf("pinned[%d].trackId", i), "No track with this ID is known")
+		case !(t.DurationSeconds > 0):
+			f.Add(fmt.Sprintf("pinned[%d].trackId", i), "The track has no duration")
 		}
 	}
 	return f.Err()
@@ -324,9 +326,6 @@ func (c *composition) pose(g *gathering) {
 	}
 	for i := range g.tracks {
 		t := &g.tracks[i]
-		if !(t.DurationSeconds > 0) {
-			continue // pinned, and of no length that can be planned
-		}
 		p := candidate(t)
 		p.Taste = c.listener.liking(t, c.session)
 		p.Stages = g.stages[i]
@@ -427,9 +426,9 @@ func (c *composition) unreachable(ctx context.Context, err error) error {
 	}
 	p := c.problem
 	p.Pinned = nil
-	free, err := planner.Solve(ctx, p)
-	if err != nil {
-		return nil
+	free, without := planner.Solve(ctx, p)
+	if without != nil {
+		return nil //nolint:nilerr // it is not the pins, and the caller has the error that says what it is
 	}
 	last := 0
 	for position := range c.problem.Pinned {

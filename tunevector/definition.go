@@ -189,7 +189,7 @@ func (d *Definition) validatePoints(f *fault.Fields) {
 		if p.Aim == (Aim{}) {
 			f.Add(strings.TrimSuffix(path, "."), "A point needs at least one of %s", dimensionNames())
 		}
-		p.Aim.validate(f, path)
+		p.validate(f, path)
 	}
 }
 
@@ -210,6 +210,7 @@ func (d *Definition) validateDirection(f *fault.Fields) {
 		if start != nil && end != nil && math.Abs(*start-*end) > steadyWithin {
 			f.Add("end.energy", "A steady vector ends within %g of the energy it starts with", steadyWithin)
 		}
+	case Custom:
 	}
 }
 
@@ -311,7 +312,7 @@ func (d Definition) tidied() Definition {
 	d.Start.flush()
 	d.End.flush()
 	for i := range d.Points {
-		d.Points[i].Aim.flush()
+		d.Points[i].flush()
 	}
 	return d
 }
@@ -321,7 +322,7 @@ func (d Definition) clone() Definition {
 	d.Start, d.End = d.Start.clone(), d.End.clone()
 	d.Points = cloneList(d.Points)
 	for i := range d.Points {
-		d.Points[i].Aim = *d.Points[i].Aim.clone()
+		d.Points[i].Aim = *d.Points[i].clone()
 	}
 	d.Stages, d.Pinned, d.Excluded = cloneList(d.Stages), cloneList(d.Pinned), cloneList(d.Excluded)
 	d.Seed = clonePointer(d.Seed)

@@ -30,7 +30,8 @@ func TestDefinitionValidate(t *testing.T) {
 		{"longest name", tunevector.Definition{Name: " " + strings.Repeat("ä", 100) + " ", Mode: tunevector.AI, DurationMinutes: 1440}, nil},
 		{"name of no characters", tunevector.Definition{Name: "\xff", Mode: tunevector.AI, DurationMinutes: 1}, []string{"name"}},
 		{
-			"unknown words", tunevector.Definition{Name: "x", Kind: "song", Mode: "auto", Direction: "up", Curve: "round", Order: "random"},
+			"unknown words",
+			tunevector.Definition{Name: "x", Kind: "song", Mode: "auto", Direction: "up", Curve: "round", Order: "random"},
 			[]string{"kind", "mode", "direction", "curve", "order"},
 		},
 		{"ai without a duration", tunevector.Definition{Name: "x", Mode: tunevector.AI}, []string{"durationMinutes"}},

@@ -153,7 +153,7 @@ func (c *composition) unwanted() []string {
 // allows reports whether a track may be in the plan at all; providers that do not filter are lived with.
 func (c *composition) allows(t *Track) bool {
 	return t.ID != "" && t.DurationSeconds >= shortestSeconds && t.DurationSeconds <= 2*c.seconds() &&
-		or(t.Kind, Playlist) == c.def.Kind && !(t.Explicit && c.def.ExcludeExplicit) && !c.barred[t.ID] && !c.listener.taste.Avoids(t.traits())
+		or(t.Kind, Playlist) == c.def.Kind && (!t.Explicit || !c.def.ExcludeExplicit) && !c.barred[t.ID] && !c.listener.taste.Avoids(t.traits())
 }
 
 // nothingFor says what music is missing: the answer to a query that found none.

@@ -48,7 +48,7 @@ func (s *shelf) Candidates(_ context.Context, q tunevector.CandidateQuery) ([]tu
 	var fit []tunevector.Track
 	for _, t := range s.tracks {
 		if t.Kind == kind && among(q.Genres, t.Genres) && among(q.Artists, t.Artists) && !slices.Contains(q.Exclude, t.ID) &&
-			!(q.ExcludeExplicit && t.Explicit) && (q.MaxSeconds == 0 || t.DurationSeconds <= q.MaxSeconds) {
+			(!q.ExcludeExplicit || !t.Explicit) && (q.MaxSeconds == 0 || t.DurationSeconds <= q.MaxSeconds) {
 			fit = append(fit, t)
 		}
 	}

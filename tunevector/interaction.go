@@ -255,10 +255,13 @@ func (n *news) tolerance() float64 {
 
 // firstChange is the first position at which two plans differ, −1 if they do not.
 func firstChange(a, b []trackRecord) int {
-	for i := range max(len(a), len(b)) {
-		if i >= len(a) || i >= len(b) || a[i].ID != b[i].ID {
+	for i, t := range a {
+		if i >= len(b) || b[i].ID != t.ID {
 			return i
 		}
+	}
+	if len(b) > len(a) {
+		return len(a)
 	}
 	return -1
 }

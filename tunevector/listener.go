@@ -72,11 +72,8 @@ func (h history) add(i ml.Interaction) {
 		h[i.TrackID] = p
 	}
 	p.strength += i.Strength()
-	switch i.Action {
-	case ml.Like, ml.Save, ml.Dislike:
-		if !p.judged {
-			p.judged, p.disliked = true, i.Action == ml.Dislike
-		}
+	if judges := i.Action == ml.Like || i.Action == ml.Save || i.Action == ml.Dislike; judges && !p.judged {
+		p.judged, p.disliked = true, i.Action == ml.Dislike
 	}
 }
 

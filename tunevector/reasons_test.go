@@ -63,9 +63,9 @@ func TestLikeness(t *testing.T) {
 		f(&other)
 		return &other
 	}
-	require.Equal(t, 1.0, m.likeness(with(func(t *Track) { t.Artists = []string{"b", "a"} })))
-	require.Equal(t, 0.7, m.likeness(with(func(t *Track) { t.Genres = []string{"rock"} })))
-	require.Equal(t, 0.4, m.likeness(with(func(*Track) {})))
+	require.InDelta(t, 1.0, m.likeness(with(func(t *Track) { t.Artists = []string{"b", "a"} })), 1e-9)
+	require.InDelta(t, 0.7, m.likeness(with(func(t *Track) { t.Genres = []string{"rock"} })), 1e-9)
+	require.InDelta(t, 0.4, m.likeness(with(func(*Track) {})), 1e-9)
 	require.Zero(t, m.likeness(with(func(t *Track) { t.Features.Energy = 0 })), "too far away")
 	require.Zero(t, m.likeness(with(func(t *Track) { t.Confidence = 0 })))
 	require.Zero(t, m.likeness(with(func(t *Track) { t.Features.Tempo = 0 })))
@@ -87,7 +87,7 @@ func TestCandidate(t *testing.T) {
 		require.Zero(t, candidate(track).Confidence, name)
 		require.Zero(t, candidate(track).Features, name)
 	}
-	require.Equal(t, 1.0, candidate(sounding(0.5, 100, 7)).Confidence)
+	require.InDelta(t, 1.0, candidate(sounding(0.5, 100, 7)).Confidence, 1e-9)
 }
 
 func TestWords(t *testing.T) {

@@ -85,7 +85,7 @@ func NewService(o Options) (*Service, error) {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Seed != 0 {
-		s.seeds = rand.New(rand.NewPCG(o.Seed, 0)) //nolint:gosec // no secret
+		s.seeds = rand.New(rand.NewPCG(o.Seed, 0))
 	}
 	o.Variables.OnChange(s.surroundingsChanged)
 	return s, nil
@@ -94,7 +94,7 @@ func NewService(o Options) (*Service, error) {
 // seed chooses a seed.
 func (s *Service) seed() int64 {
 	if s.seeds == nil {
-		return rand.Int64N(maxSeed + 1) //nolint:gosec // no secret
+		return rand.Int64N(maxSeed + 1)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,9 +208,11 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 		}
 	}
 	if c.def.Order != ByArc && !c.over {
+		simple := solution.Baselines // of the same vector, whatever its order
 		if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
 			return nil, err
 		}
+		solution.Baselines = simple
 	}
 	if len(r.keep) > 0 { // what was kept was planned under the consents of then
 		for _, consent := range before {
@@ -503,7 +505,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 	return vectors, page.Next, nil
 }
 
-// Kind, Any and DeleteAll make the Service a profile.Dependent.
+// Kind names what this is a profile.Dependent for.
 func (s *Service) Kind() string { return "tune vectors" }
 
 // Any reports whether the listener has vectors.

@@ -60,7 +60,7 @@ func situate(in variable.Snapshot, now time.Time) situation {
 		}
 		s.consents = append(s.consents, consent)
 		if l, reason := r.says(in, reading, now); reason != "" {
-			s.lean = s.lean.plus(l)
+			s.lean = s.plus(l)
 			s.reasons = append(s.reasons, reason)
 		}
 	}

@@ -52,6 +52,7 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	if err != nil {
 		return nil, err
 	}
+	solution.Baselines = plan.Baselines
 	sorted := c.plan(solution, c.def.Order)
 	v.Revision = sorted.Revision
 	return &replanned{record: sorted, tracks: c.tracks}, nil

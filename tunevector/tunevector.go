@@ -131,7 +131,7 @@ type Plan struct {
 }
 
 // Baselines are the costs of simpler plans of the same vector, by the same measure; nil where
-// such a plan ran into a dead end, and where the order is not arc.
+// such a plan ran into a dead end, or nothing was left to plan.
 type Baselines = planner.Baselines
 
 // PlannedTrack is a track at its place.
