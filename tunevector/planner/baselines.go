@@ -48,10 +48,10 @@ func (in *instance) step(choose func(before int32, t float64, allowed []uint64) 
 
 // allow fills allowed with the candidates that may follow seq at t.
 func (in *instance) allow(allowed, used []uint64, seq []int32, t float64) {
-	stage := in.inStage[in.stageAt(t)]
 	for w := range allowed {
-		allowed[w] = stage[w] & in.free[w] &^ used[w]
+		allowed[w] = in.free[w] &^ used[w]
 	}
+	in.keepSuiting(allowed, t)
 	for back := 1; back < in.gap; back++ {
 		if j := len(seq) - back; j >= 0 {
 			without(allowed, in.conflicts(seq[j]))
@@ -94,10 +94,10 @@ func (in *instance) sorted() []int32 {
 	rank := make([]float64, len(in.ids)) // by stage: the place in the sorted order of that stage's set; +Inf outside
 	mean := make([]float64, len(in.ids))
 	descending := in.arc.end[0] < in.arc.start[0]
-	prepared := -1
+	prepared, usual := -1, median(in.seconds)
 	prepare := func(stage int, t float64) {
 		prepared = stage
-		end := in.stageEnds[stage]
+		end := in.stages[stage].End
 		target := in.mean(t, end)
 		order := make([]int, 0, len(in.ids))
 		for k := range in.ids {
@@ -121,7 +121,7 @@ func (in *instance) sorted() []int32 {
 		}
 	}
 	return in.step(func(_ int32, t float64, allowed []uint64) int32 {
-		if stage := in.stageAt(t); stage != prepared {
+		if stage := StageAt(in.stages, t, usual); stage != prepared {
 			prepare(stage, t)
 		}
 		// Next in the sorted set; where it is used up or too near to the same artist, the next nearest to the mean.

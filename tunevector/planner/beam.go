@@ -48,6 +48,12 @@ type slice struct {
 	rate  float64  // and per second within
 }
 
+// trackRate is what a track costs per second.
+type trackRate struct {
+	track int32
+	rate  float64
+}
+
 const (
 	beamSlices = 48
 	// nearby is how many candidates are looked at from each partial plan.
@@ -62,35 +68,38 @@ func newBeam(in *instance, width, near int) *beam {
 	b.span = max(remaining/beamSlices, 1e-9)
 	b.bucket = max(median(in.seconds)/4, remaining/4096, 1e-9)
 	n := len(in.ids)
-	rates, scratch := make([]float64, n), make([]float64, 0, n)
+	scratch, there := make([]float64, 0, n), make([]trackRate, 0, n)
 	masks := make([]uint64, beamSlices*in.words)
 	b.slices = make([]slice, beamSlices)
 	usual := 0.0
 	for s := range b.slices {
 		t := in.elapsed + (float64(s)+0.5)*b.span
 		// A slice may touch several stages: who may play in any of them is near.
-		first, last := in.stageAt(t-b.span/2), in.stageAt(t+b.span/2)
+		from, to := t-b.span/2, t+b.span/2
+		first, last := StageAt(in.stages, from, in.briefest), StageAt(in.stages, to, in.longest)
 		target := in.target(t)
 		mask := masks[s*in.words : (s+1)*in.words]
+		rated := false
 		for stage := first; stage <= last; stage++ {
-			scratch = scratch[:0]
+			scratch, there = scratch[:0], there[:0]
 			for k := range n {
-				if has(in.inStage[stage], k) {
-					rates[k] = (in.scale[k]*distance2(in.points[k], target) + in.fixed[k]) / in.seconds[k]
-					scratch = append(scratch, rates[k])
+				if has(in.inStage[stage], k) && StageAt(in.stages, from, in.seconds[k]) <= stage && stage <= StageAt(in.stages, to, in.seconds[k]) {
+					rate := (in.scale[k]*distance2(in.points[k], target) + in.fixed[k]) / in.seconds[k]
+					there = append(there, trackRate{int32(k), rate})
+					scratch = append(scratch, rate)
 				}
 			}
 			if len(scratch) == 0 {
 				continue
 			}
 			limit := nth(scratch, min(near, len(scratch))-1)
-			for k := range n {
-				if has(in.inStage[stage], k) && rates[k] <= limit {
-					set(mask, k)
+			for _, c := range there {
+				if c.rate <= limit {
+					set(mask, int(c.track))
 				}
 			}
-			if stage == first {
-				b.slices[s].rate = nth(scratch, min(8, len(scratch))-1)
+			if !rated {
+				b.slices[s].rate, rated = nth(scratch, min(8, len(scratch))-1), true
 			}
 		}
 		b.slices[s].near = mask
@@ -203,10 +212,10 @@ func (b *beam) allow(s partial, here *slice, pin int32, pinned bool) {
 	if pinned {
 		set(b.allowed, int(pin))
 	} else {
-		stage := in.inStage[in.stageAt(s.time)]
 		for w := range b.allowed {
-			b.allowed[w] = stage[w] & in.free[w] & here.near[w]
+			b.allowed[w] = in.free[w] & here.near[w]
 		}
+		in.keepSuiting(b.allowed, s.time)
 		// What is pinned further on wants its space too.
 		for ahead := int(s.length) + 1; ahead < int(s.length)+in.gap && ahead <= in.lastPin; ahead++ {
 			if pin, ok := in.pins[ahead]; ok {

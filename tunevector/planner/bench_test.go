@@ -73,14 +73,10 @@ func songPath(p planner.Problem) float64 {
 	p.Weights = planner.DefaultWeights
 	var seq []planner.Candidate
 	for t := 0.0; t < p.Duration; {
-		stage := 0
-		for stage < len(p.Stages)-1 && t >= p.Stages[stage].End {
-			stage++
-		}
 		next, least := -1, math.Inf(1)
 	candidates:
 		for i, c := range p.Candidates {
-			if len(p.Stages) > 0 && !c.Stages.Has(stage) {
+			if len(p.Stages) > 0 && !c.Stages.Has(planner.StageAt(p.Stages, t, c.Duration)) {
 				continue
 			}
 			for j, before := range seq {

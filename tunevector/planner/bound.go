@@ -18,6 +18,7 @@ import (
 //   - It ends in either of the buckets that it can end in. A path could gain time by that at each track; therefore a
 //     path pays μ for each second by which its buckets run ahead of its tracks. For a real plan these sum to less than
 //     0, so that the bound stays one for every μ ≥ 0 (a Lagrangian multiplier on elapsed time).
+//   - It may start in a bucket if its middle can then lie in a stage in which it may play.
 //   - A plan may end where one with the longest candidate may.
 //
 // To keep a track from following the one before its predecessor, a state keeps its two best ways there that come from different
@@ -45,6 +46,9 @@ var boundLevels = []struct {
 
 // maxStarts is up to how many starts (candidates by buckets by layers) there is a bound: 36 MB of them.
 const maxStarts = 1_500_000
+
+// tolerance is by how much, in seconds, rounding may put a start into the neighboring bucket.
+const tolerance = 1e-6
 
 // driftUnit scales the multiplier on elapsed time against the prices, in seconds: the larger, the more slowly it moves.
 const driftUnit = 2 * referenceSeconds
@@ -314,7 +318,6 @@ func (b *bounder) level(buckets int) {
 	b.buckets = b.starts + int(in.longest/b.width) + 2
 	b.end = make([]float64, b.buckets)
 	for at := range b.end {
-		const tolerance = 1e-6 // seconds
 		low, high := in.elapsed+float64(at)*b.width-tolerance, in.elapsed+float64(at+1)*b.width+tolerance
 		b.end[at] = math.Inf(1)
 		if low <= in.duration+b.longest/2 && high >= in.duration-b.longest/2 {
@@ -345,9 +348,11 @@ func (b *bounder) level(buckets int) {
 			var nodes []startNode
 			if coarse != nil {
 				left := coarse[layer*coarseBuckets+at*coarseStarts/b.starts]
-				nodes = make([]startNode, len(left))
-				for i, node := range left {
-					nodes[i] = startNode{cost: cost(at, node.track), track: node.track}
+				nodes = make([]startNode, 0, len(left))
+				for _, node := range left {
+					if b.suits(at, node.track) {
+						nodes = append(nodes, startNode{cost: cost(at, node.track), track: node.track})
+					}
 				}
 			} else {
 				nodes = b.allStarts(layer, at, cost)
@@ -357,20 +362,31 @@ func (b *bounder) level(buckets int) {
 	}
 }
 
+// suits reports whether track k may start anywhere in a bucket by its stage: whether its middle can lie in a stage in which it may play.
+func (b *bounder) suits(at int, k int32) bool {
+	in := b.in
+	if !in.guided {
+		return true
+	}
+	from := in.elapsed + float64(at)*b.width
+	last := StageAt(in.stages, from+b.width+tolerance, in.seconds[k])
+	for stage := StageAt(in.stages, from-tolerance, in.seconds[k]); stage <= last; stage++ {
+		if has(in.inStage[stage], int(k)) {
+			return true
+		}
+	}
+	return false
+}
+
 // allStarts are the tracks that may start in a bucket of a layer at the first level.
 func (b *bounder) allStarts(layer, at int, cost func(at int, k int32) float64) []startNode {
-	in := b.in
-	from, to := float64(at)*b.width-1e-6, float64(at+1)*b.width+1e-6
+	from, to := float64(at)*b.width-tolerance, float64(at+1)*b.width+tolerance
 	var nodes []startNode
 	if layer == len(b.pins) || !b.pins[layer].adjacent {
-		first, last := in.stageAt(in.elapsed+from), in.stageAt(in.elapsed+to)
 		nodes = make([]startNode, 0, b.n)
 		for k := range int32(b.n) {
-			for stage := first; stage <= last && !b.layered[k]; stage++ {
-				if has(in.inStage[stage], int(k)) {
-					nodes = append(nodes, startNode{cost: cost(at, k), track: k})
-					break
-				}
+			if !b.layered[k] && b.suits(at, k) {
+				nodes = append(nodes, startNode{cost: cost(at, k), track: k})
 			}
 		}
 	}

@@ -39,13 +39,9 @@ func (in *instance) advance(seq []int32, i int, c cursor) cursor {
 	return c
 }
 
-// fits reports whether the track at i may start at t there: its stage, and what stands before it.
+// fits reports whether the track at i may start at t there: by its stage, and by what stands before it.
 func (in *instance) fits(seq []int32, i int, t float64) bool {
-	k := int(seq[i])
-	if !has(in.inStage[in.stageAt(t)], k) {
-		return false
-	}
-	return in.spaced(seq, i)
+	return in.suits(seq[i], t) && in.spaced(seq, i)
 }
 
 func (in *instance) spaced(seq []int32, i int) bool {
@@ -118,7 +114,7 @@ func (in *instance) placed(at point, id string, t, seconds float64) Placed {
 	target := in.arc.at((t + seconds/2) / in.duration)
 	p := Placed{ID: id, Start: t, Duration: seconds, Target: target.features(), Stage: -1}
 	if in.guided {
-		p.Stage = in.stageAt(t)
+		p.Stage = StageAt(in.stages, t, seconds)
 	}
 	p.Distance = Distance(at.features(), p.Target)
 	return p

@@ -84,10 +84,6 @@ func (o *oracle) extend(seq []planner.Candidate, t, longest float64) {
 	if t >= o.p.Duration {
 		return
 	}
-	stage := 0
-	for stage < len(o.p.Stages)-1 && t >= o.p.Stages[stage].End {
-		stage++
-	}
 	whole := append(append([]planner.Candidate(nil), o.p.Prefix...), seq...)
 	want, pinned := o.p.Pinned[len(whole)]
 next:
@@ -103,6 +99,10 @@ next:
 			if len(whole)-i < o.gap && (!pinned || !otherPinned && i >= len(o.p.Prefix)) && shares(c, other) {
 				continue next
 			}
+		}
+		stage := 0
+		for stage < len(o.p.Stages)-1 && t+c.Duration/2 >= o.p.Stages[stage].End {
+			stage++
 		}
 		if !pinned && len(o.p.Stages) > 0 && !c.Stages.Has(stage) {
 			continue
@@ -171,9 +171,14 @@ func drawProblem(t *rapid.T) planner.Problem {
 	}
 	stages := rapid.IntRange(1, 3).Draw(t, "stages")
 	if stages > 1 {
-		for i := range stages {
-			p.Stages = append(p.Stages, planner.Stage{Name: fmt.Sprint("stage ", i), End: p.Duration * float64(i+1) / float64(stages)})
+		share := 1 / float64(stages)
+		if stages == 2 {
+			share = rapid.Float64Range(0.02, 0.98).Draw(t, "first stage") // perhaps shorter than half of any track
 		}
+		for i := range stages - 1 {
+			p.Stages = append(p.Stages, planner.Stage{Name: fmt.Sprint("stage ", i), End: p.Duration * share * float64(i+1)})
+		}
+		p.Stages = append(p.Stages, planner.Stage{Name: "last", End: p.Duration})
 	}
 	n := rapid.IntRange(1, 7).Draw(t, "candidates")
 	for i := range n {

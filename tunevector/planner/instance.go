@@ -24,11 +24,12 @@ type instance struct {
 	elapsed  float64 // where the prefix ends
 	gap      int
 
-	ids     []string
-	points  []point
-	seconds []float64
-	longest float64 // of seconds
-	conf    []float64
+	ids      []string
+	points   []point
+	seconds  []float64
+	longest  float64 // of seconds
+	briefest float64 // likewise
+	conf     []float64
 	// A candidate's own cost at a moment is scale·D²(point, target) + fixed; fixed holds what does not depend on time.
 	scale, fixed   []float64
 	taste, novelty []float64 // parts of fixed, for reasons
@@ -37,12 +38,12 @@ type instance struct {
 	owns    []float32
 	ownRate float64 // rows per second
 
-	words     int        // of a bit set over the candidates
-	stageEnds []float64  // one end, the duration, where there are no stages
-	inStage   [][]uint64 // by stage: who may play
-	guided    bool
-	free      []uint64 // who is not pinned
-	conflict  []uint64 // rows of words: who may not stand near whom (shares an artist; itself)
+	words    int        // of a bit set over the candidates
+	stages   []Stage    // one until the duration where the problem has none
+	inStage  [][]uint64 // by stage: who may play
+	guided   bool
+	free     []uint64 // who is not pinned
+	conflict []uint64 // rows of words: who may not stand near whom (shares an artist; itself)
 	// afterPrefix[d] are the candidates that may not stand d positions after the last of the prefix (d from 1).
 	afterPrefix [][]uint64
 	jumps       []float32 // transition costs, row by row, rounded down; nil where there are too many candidates
@@ -213,12 +214,9 @@ func newInstance(p *Problem) *instance {
 		in.elapsed += c.Duration
 		in.prefixLongest = max(in.prefixLongest, c.Duration)
 	}
-	in.stageEnds = []float64{p.Duration}
-	if in.guided {
-		in.stageEnds = in.stageEnds[:0]
-		for _, s := range p.Stages {
-			in.stageEnds = append(in.stageEnds, s.End)
-		}
+	in.stages = p.Stages
+	if !in.guided {
+		in.stages = []Stage{{End: p.Duration}}
 	}
 	pinned := make(map[string]int, len(p.Pinned))
 	for position, id := range p.Pinned {
@@ -241,8 +239,9 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 	take := func() []float64 { s := numbers[:n:n]; numbers = numbers[n:]; return s }
 	in.seconds, in.conf, in.scale, in.fixed, in.taste, in.novelty = take(), take(), take(), take(), take(), take()
 
+	in.briefest = math.Inf(1)
 	in.words = (n + 63) / 64
-	sets := make([]uint64, in.words*(n+len(in.stageEnds)+1))
+	sets := make([]uint64, in.words*(n+len(in.stages)+1))
 	takeSet := func(rows int) []uint64 {
 		s := sets[: rows*in.words : rows*in.words]
 		sets = sets[rows*in.words:]
@@ -250,13 +249,14 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 	}
 	in.conflict = takeSet(n)
 	in.free = takeSet(1)
-	for range in.stageEnds {
+	for range in.stages {
 		in.inStage = append(in.inStage, takeSet(1))
 	}
 	for i, c := range chosen {
 		in.ids[i] = c.ID
 		in.seconds[i] = c.Duration
 		in.longest = max(in.longest, c.Duration)
+		in.briefest = min(in.briefest, c.Duration)
 		in.conf[i] = c.Confidence
 		in.points[i] = candidatePoint(c)
 		in.scale[i], in.taste[i], in.novelty[i], in.fixed[i] = in.ownCost(c, discovery)
@@ -353,14 +353,29 @@ func (in *instance) conflicts(k int32) []uint64 {
 
 func (in *instance) conflicting(j, k int32) bool { return has(in.conflicts(j), int(k)) }
 
-// stageAt is the stage in which a track that starts at t is.
-func (in *instance) stageAt(t float64) int {
-	for s, end := range in.stageEnds {
-		if t < end {
-			return s
+// stageAt is the stage at the moment t.
+func (in *instance) stageAt(t float64) int { return StageAt(in.stages, t, 0) }
+
+// suits reports whether track k may start at t by its stage.
+func (in *instance) suits(k int32, t float64) bool {
+	return has(in.inStage[StageAt(in.stages, t, in.seconds[k])], int(k))
+}
+
+// keepSuiting takes out of a set the candidates that may not start at t by their stage.
+func (in *instance) keepSuiting(candidates []uint64, t float64) {
+	first, last := StageAt(in.stages, t, in.briefest), StageAt(in.stages, t, in.longest)
+	if first == last {
+		stage := in.inStage[first]
+		for w := range candidates {
+			candidates[w] &= stage[w]
 		}
+		return
 	}
-	return len(in.stageEnds) - 1
+	each(candidates, func(k int32) {
+		if !in.suits(k, t) {
+			unset(candidates, int(k))
+		}
+	})
 }
 
 // target is the arc at t seconds.

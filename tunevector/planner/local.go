@@ -15,7 +15,8 @@ type local struct {
 	cursors []cursor // before each track of seq
 	used    []uint64
 	trial   []int32
-	moves   int // that may still be tried
+	may     []uint64 // who may come where something is tried
+	moves   int      // that may still be tried
 	// stages are those that the positions belong to and homes those of the tracks, where tracks may not leave theirs; nil elsewhere.
 	stages, homes []int
 }
@@ -25,7 +26,7 @@ type local struct {
 const slack = 0.02
 
 func newLocal(in *instance, moves int) *local {
-	return &local{in: in, moves: moves, used: make([]uint64, in.words)}
+	return &local{in: in, moves: moves, used: make([]uint64, in.words), may: make([]uint64, in.words)}
 }
 
 // start takes a plan; it reports whether the plan keeps the hard constraints.
@@ -97,6 +98,14 @@ func (l *local) permute(ctx context.Context) {
 
 func (l *local) pinned(i int) bool { _, ok := l.in.pins[i]; return ok }
 
+// unusedAt fills l.may with the candidates not in the plan that may start at t.
+func (l *local) unusedAt(t float64) {
+	for w := range l.may {
+		l.may[w] = l.in.free[w] &^ l.used[w]
+	}
+	l.in.keepSuiting(l.may, t)
+}
+
 // replace puts another track in the place of one.
 func (l *local) replace() bool {
 	better := false
@@ -128,10 +137,10 @@ func (l *local) replaceAt(i int) bool {
 		return cost
 	}
 	now := around(l.seq[i])
-	stage := in.inStage[in.stageAt(t)]
 	rate := l.cost / (in.duration - in.elapsed)
-	for w := range stage {
-		word := stage[w] & in.free[w] &^ l.used[w]
+	l.unusedAt(t)
+	for w := range l.may {
+		word := l.may[w] &^ l.used[w]
 		for k := int32(w << 6); word != 0; k, word = k+1, word>>1 {
 			if word&1 == 0 {
 				continue
@@ -222,9 +231,8 @@ func (l *local) resize() bool {
 		if t >= in.duration {
 			continue
 		}
-		stage := in.inStage[in.stageAt(t)]
-		for w := range stage {
-			word := stage[w] & in.free[w] &^ l.used[w]
+		l.unusedAt(t)
+		for w, word := range l.may {
 			for k := int32(w << 6); word != 0; k, word = k+1, word>>1 {
 				if word&1 == 0 || in.own(k, t) > l.cost {
 					continue
@@ -271,10 +279,10 @@ func (l *local) kick(random *rand.Rand) bool {
 			continue
 		}
 		// The best of a few at random: near enough to be taken up, far enough to lead elsewhere.
-		stage, best, least := in.inStage[in.stageAt(l.cursors[i].time)], none, math.Inf(1)
+		best, least := none, math.Inf(1)
 		for range 12 {
 			k := int32(random.IntN(len(in.ids)))
-			if !has(stage, int(k)) || !has(in.free, int(k)) || has(l.used, int(k)) || slices.Contains(l.trial, k) {
+			if !in.suits(k, l.cursors[i].time) || !has(in.free, int(k)) || has(l.used, int(k)) || slices.Contains(l.trial, k) {
 				continue
 			}
 			if rate := in.own(k, l.cursors[i].time) / in.seconds[k]; rate < least {

@@ -29,7 +29,8 @@
 // # What must hold
 //
 // No track twice; an artist's tracks at least [Problem.ArtistGap] tracks apart; the end within half of the plan's longest
-// track of the duration; a track starts within a stage in which it may play; a pinned track stands where it is pinned.
+// track of the duration; a track's stage, the one in which its middle lies, is one in which it may play, so that no stage ends
+// earlier or later than it should by more than half a track; a pinned track stands where it is pinned.
 // In a catalog too small for the artist gap the gap is made smaller step by step, and [Solution.ArtistGap] says what was
 // kept. Anything else that cannot hold is an [*InfeasibleError].
 package planner
@@ -74,10 +75,25 @@ func Stages(indexes ...int) StageSet {
 // Has reports whether stage i is in the set.
 func (s StageSet) Has(i int) bool { return s>>i&1 == 1 }
 
-// Stage is a stretch of time in which only tracks of a kind may start: from the end of the stage before it (or 0) until End.
+// Stage is a stretch of time for tracks of a kind: from the end of the stage before it (or 0) until End. A track belongs to the
+// stage in which its middle lies ([StageAt]), so the music changes within half a track of End. A stage shorter than that may
+// be passed over.
 type Stage struct {
 	Name string  // for errors and reasons
 	End  float64 // seconds from the start of the plan; increasing, the last one is the duration
+}
+
+// StageAt is the index of the stage to which a track belongs that starts at start and lasts duration seconds: the stage in which
+// its middle lies. A middle on a boundary is in the later stage; one at the end of the last stage or behind it, as a short last track may
+// have it, is in the last. It is −1 without stages.
+func StageAt(stages []Stage, start, duration float64) int {
+	middle := start + duration/2
+	for i := range stages {
+		if middle < stages[i].End {
+			return i
+		}
+	}
+	return len(stages) - 1
 }
 
 // Problem is what to plan. The order of Candidates does not matter.
@@ -152,7 +168,7 @@ type Placed struct {
 	Start, Duration float64
 	// Target is the arc half-way through the track.
 	Target Features
-	// Stage is the index of the stage the track was planned for, −1 without stages.
+	// Stage is the index of the stage the track was planned for, see StageAt; −1 without stages.
 	Stage int
 	// Distance from the target, see Distance.
 	Distance float64

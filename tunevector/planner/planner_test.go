@@ -16,7 +16,7 @@ func TestPublishedInstancesKeepTheHardConstraints(t *testing.T) {
 		t.Run(in.Name, func(t *testing.T) {
 			p := in.Problem(200)
 			p.Bound = true
-			p.Effort.BoundPasses = 2
+			p.Effort.BoundPasses = 4
 			s, err := planner.Solve(context.Background(), p)
 			require.NoError(t, err)
 			requireSound(t, p, s)
@@ -26,6 +26,30 @@ func TestPublishedInstancesKeepTheHardConstraints(t *testing.T) {
 			require.Greater(t, s.LowerBound, 0.5*s.Cost)
 			require.Less(t, s.Cost, *s.Baselines.Greedy)
 		})
+	}
+}
+
+// requireStagesChangeInTime checks that at each end of a stage within the plan the next one begins within half of the track that
+// is playing there: when the first track begins that was chosen for a later stage.
+func requireStagesChangeInTime(t require.TestingT, p planner.Problem, s planner.Solution) {
+	for stage := range max(len(p.Stages)-1, 0) {
+		end := p.Stages[stage].End
+		for i, crossing := range s.Tracks {
+			if crossing.Start > end || crossing.Start+crossing.Duration <= end {
+				continue
+			}
+			later := i
+			if crossing.Stage <= stage {
+				later++
+			}
+			require.True(t, i == 0 || s.Tracks[later-1].Stage <= stage)
+			change := s.Duration
+			if later < len(s.Tracks) {
+				require.Greater(t, s.Tracks[later].Stage, stage)
+				change = s.Tracks[later].Start
+			}
+			require.InDelta(t, end, change, crossing.Duration/2+1e-6, "stage %d", stage)
+		}
 	}
 }
 
@@ -54,9 +78,14 @@ func requireSound(t require.TestingT, p planner.Problem, s planner.Solution) {
 		require.InDelta(t, c.Duration, track.Duration, 0)
 		if !track.Played && !track.Pinned && len(p.Stages) > 0 {
 			require.True(t, c.Stages.Has(track.Stage), "track %d in stage %d", i, track.Stage)
-			require.Less(t, track.Start, p.Stages[track.Stage].End)
+		}
+		if len(p.Stages) > 0 {
+			middle := track.Start + track.Duration/2
+			if track.Stage < len(p.Stages)-1 {
+				require.Less(t, middle, p.Stages[track.Stage].End)
+			}
 			if track.Stage > 0 {
-				require.GreaterOrEqual(t, track.Start, p.Stages[track.Stage-1].End)
+				require.GreaterOrEqual(t, middle, p.Stages[track.Stage-1].End)
 			}
 		}
 		for back := 1; back < s.ArtistGap && back <= i; back++ {
@@ -75,6 +104,7 @@ func requireSound(t require.TestingT, p planner.Problem, s planner.Solution) {
 		sum.Taste += track.Terms.Taste
 		sum.Novelty += track.Terms.Novelty
 	}
+	requireStagesChangeInTime(t, p, s)
 	for position, id := range p.Pinned {
 		if position >= len(p.Prefix) && played < p.Duration {
 			require.Equal(t, id, s.Tracks[position].ID)

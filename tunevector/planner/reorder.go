@@ -37,7 +37,8 @@ var orderKeys = map[Order]func(point) float64{
 // Reorder sorts what Solve planned for the same problem and gives it new start times, targets and costs; there is no
 // bound and no baseline. planned is Solution.Tracks; its tracks must be in p.Candidates or p.Prefix, else an *InvalidError
 // says so. The prefix and pinned tracks stay where they are, whatever else changes. With stages, tracks are sorted within
-// the stage for which they were planned, so that the last of a stage may start a little after its end.
+// the stage for which they were planned: the music changes at the same time as before, though a shorter track than the planned one
+// may then lie there with its middle beyond the stage's end.
 //
 // Where the order breaks the artist gap, the next track in the order that keeps it comes first; where none does, the order
 // wins, and Solution.ArtistGap says what was kept. OrderArc lets the local search improve the given order by exchanging tracks.

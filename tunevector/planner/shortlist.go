@@ -16,7 +16,7 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 		if played[c.ID] {
 			continue
 		}
-		if _, isPinned := pinned[c.ID]; !isPinned && in.guided && c.Stages&(AllStages>>(MaxStages-len(in.stageEnds))) == 0 {
+		if _, isPinned := pinned[c.ID]; !isPinned && in.guided && c.Stages&(AllStages>>(MaxStages-len(in.stages))) == 0 {
 			continue // may play in no stage
 		}
 		all = append(all, c)
@@ -90,7 +90,8 @@ func (in *instance) moments() []float64 {
 	var moments []float64
 	from := min(in.elapsed, in.duration)
 	remaining := in.duration - from
-	for _, end := range in.stageEnds {
+	for _, stage := range in.stages {
+		end := stage.End
 		if end <= from {
 			continue
 		}

@@ -179,9 +179,9 @@ func (in *instance) infeasible(furthest float64, p *Problem) *InfeasibleError {
 	e := &InfeasibleError{Stage: -1, Pin: -1}
 	end := in.duration
 	if in.guided {
-		e.Stage = in.stageAt(furthest)
+		e.Stage = StageAt(p.Stages, furthest, median(in.seconds)) // that of a track that would come next
 		e.StageName = p.Stages[e.Stage].Name
-		end = in.stageEnds[e.Stage]
+		end = p.Stages[e.Stage].End
 	}
 	e.MissingSeconds = math.Ceil(max(end-furthest, 0))
 	return e
