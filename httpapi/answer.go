@@ -110,7 +110,7 @@ func (c *call) routeHeaders() {
 	default:
 		header["Cache-Control"] = privately
 	}
-	if c.route.auth == required || c.route.auth == signUp {
+	if c.route.auth != open && c.route.auth != free {
 		if before := header["Vary"]; before != nil { // such as CORS's
 			header["Vary"] = append(before[:len(before):len(before)], byCaller...)
 		} else {

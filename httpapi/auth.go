@@ -112,7 +112,7 @@ func bearer(r *http.Request) (token string, given bool) {
 // caller without a valid token is charged to their address, never to the profile or key that they name, so that
 // nobody can use up another's budget.
 func (h *Handler) identify(c *call) error {
-	if c.route.auth == open || c.route.auth == free {
+	if c.route.auth != required && c.route.auth != signUp {
 		return h.chargeAddress(c)
 	}
 	token, given := bearer(c.r)

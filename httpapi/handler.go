@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +29,7 @@ type Handler struct {
 	callers limiter
 	signUps limiter
 	sealing chan struct{} // bounds how many slow keys are derived at a time
+	waiting atomic.Int64  // for slow keys, theirs being derived included
 	outer   http.Handler
 }
 

@@ -613,3 +613,72 @@ func TestIdentityUnavailable(t *testing.T) {
 	h.store.get = func(context.Context, store.Key) error { return store.ErrUnavailable }
 	require.Equal(t, http.StatusServiceUnavailable, h.do(http.MethodGet, h.path, "").Code)
 }
+
+// TestDefaultLimits: 50 a second and 100 at once a caller, 20 and 60 for sign-ups and logins of an address.
+func TestDefaultLimits(t *testing.T) {
+	now := time.Now()
+	h := newHouse(t, func(_ *rhythmiq.App, o *httpapi.Options) {
+		o.CallerRate, o.SignUpRate, o.Now = nil, nil, func() time.Time { return now }
+	})
+	for _, c := range []struct {
+		method, path, body string
+		burst, perSecond   int
+	}{
+		{http.MethodGet, h.path, "", 100, 50},
+		{http.MethodGet, "/openapi.json", "", 100, 50},
+		{http.MethodPost, "/sessions", "{}", 60, 20},
+	} {
+		allowed := func() (n int) {
+			for h.do(c.method, c.path, c.body).Code != http.StatusTooManyRequests {
+				n++
+			}
+			return n
+		}
+		require.Equal(t, c.burst, allowed())
+		now = now.Add(time.Second)
+		require.Equal(t, c.perSecond, allowed())
+		now = now.Add(time.Hour)
+		require.Equal(t, c.burst, allowed())
+	}
+}
+
+// TestSealQueue: callers who wait for a slow key are bounded in number.
+func TestSealQueue(t *testing.T) {
+	h := newHouse(t)
+	const callers = 600
+	statuses := make([]int, callers)
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	for i := range callers {
+		wg.Go(func() {
+			r := h.request(http.MethodPost, "/sessions", "{}").WithContext(ctx)
+			r.Header.Set("Idempotency-Key", strconv.Itoa(i))
+			statuses[i] = h.serve(r).Code
+		})
+	}
+	wg.Wait()
+	for _, status := range statuses {
+		require.Contains(t, []int{http.StatusBadRequest, http.StatusServiceUnavailable}, status)
+	}
+	r := h.request(http.MethodPost, "/sessions", "{}")
+	r.Header.Set("Idempotency-Key", "later")
+	require.Equal(t, http.StatusBadRequest, h.serve(r).Code)
+}
+
+// TestProfileJSON: profiles are encoded by hand, and come out as encoding/json has them.
+func TestProfileJSON(t *testing.T) {
+	h := newHouse(t)
+	for _, name := range []string{"Ann", `A "n" \\n`, "<b>&amp;", "Zo\u00eb", "\u540d\u524d", strings.Repeat("x", 100)} {
+		body, err := json.Marshal(map[string]string{"firstName": name})
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, h.do(http.MethodPut, h.path, string(body)).Code)
+		p, err := h.app.Profiles.Get(t.Context(), uuid.MustParse(strings.TrimPrefix(h.path, "/profiles/")))
+		require.NoError(t, err)
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		require.NoError(t, e.Encode(p))
+		require.Equal(t, want.String(), h.do(http.MethodGet, h.path, "").Body.String())
+	}
+}

@@ -90,7 +90,7 @@ func (h *Handler) chargeAddress(c *call) error {
 	switch c.route.auth {
 	case free:
 		return nil
-	case signUp:
+	case signUp, login:
 		l = &h.signUps
 	case required, open:
 	}

@@ -112,12 +112,14 @@ type seal struct {
 	aead cipher.AEAD
 }
 
-// The cost of a slow key: argon2id as OWASP recommends at least (2023), 19 MiB and 2 passes; slowKeys are derived at a time.
+// The cost of a slow key: argon2id as OWASP recommends at least (2023), 19 MiB and 2 passes. slowKeys are derived at a time, and at
+// most slowQueue callers have theirs derived or wait for it.
 const (
 	slowPasses  = 2
 	slowKiB     = 19 << 10
 	slowThreads = 1
 	slowKeys    = 2
+	slowQueue   = 256
 	keyBytes    = 32
 )
 
@@ -127,19 +129,14 @@ func (h *Handler) newSeal(c *call, idemKey string) (*seal, error) {
 	secret := make([]byte, 0, len(name)+1+len(c.raw))
 	secret = append(append(append(secret, name...), 0), c.raw...)
 	var key []byte
+	var err error
 	if c.route.secret {
-		select {
-		case h.sealing <- struct{}{}:
-		case <-c.ctx.Done():
-			return nil, c.ctx.Err()
-		}
-		key = argon2.IDKey(secret, partition[:], slowPasses, slowKiB, slowThreads, keyBytes)
-		<-h.sealing
+		key, err = h.slowKey(c.ctx, secret, partition[:])
 	} else {
-		var err error
-		if key, err = hkdf.Key(sha256.New, secret, partition[:], "rhythmiq/idempotency", keyBytes); err != nil {
-			return nil, err
-		}
+		key, err = hkdf.Key(sha256.New, secret, partition[:], "rhythmiq/idempotency", keyBytes)
+	}
+	if err != nil {
+		return nil, err
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
@@ -150,6 +147,23 @@ func (h *Handler) newSeal(c *call, idemKey string) (*seal, error) {
 		return nil, err
 	}
 	return &seal{h, store.Key{Table: store.Users, Partition: partition, Sort: "answer"}, aead}, nil
+}
+
+var errSealQueue = &fault.Error{Kind: fault.Unavailable, Message: messageUnavailable, RetryAfter: time.Second}
+
+// slowKey derives a key, or fails where too many wait for theirs already.
+func (h *Handler) slowKey(ctx context.Context, secret, salt []byte) ([]byte, error) {
+	defer h.waiting.Add(-1)
+	if h.waiting.Add(1) > slowQueue {
+		return nil, errSealQueue
+	}
+	select {
+	case h.sealing <- struct{}{}:
+		defer func() { <-h.sealing }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return argon2.IDKey(secret, salt, slowPasses, slowKiB, slowThreads, keyBytes), nil
 }
 
 // scope names the caller, as far as they are known.

@@ -12,6 +12,7 @@ type authNeed uint8
 const (
 	required authNeed = iota // a token
 	signUp                   // anybody, under the limit for sign-ups and logins; a token that is given must be valid
+	login                    // anybody, under the same limit; a token does not matter, as who logs in may have an old one
 	open                     // anybody
 	free                     // anybody, without a limit
 )

@@ -20,7 +20,7 @@ func (h *Handler) table() []route {
 		{method: del, pattern: aProfile, name: "DeleteProfile", handle: h.deleteProfile},
 		{method: get, pattern: aProfile + "/export", name: "ExportProfile", handle: h.exportProfile},
 
-		{method: post, pattern: "/sessions", name: "CreateSession", auth: signUp, secret: true, noStore: true, handle: h.createSession},
+		{method: post, pattern: "/sessions", name: "CreateSession", auth: login, secret: true, noStore: true, handle: h.createSession},
 		{method: del, pattern: "/sessions/current", name: "EndSession", keyless: true, noStore: true, handle: h.endSession},
 
 		{method: post, pattern: keys, name: "CreateApiKey", keyless: true, secret: true, noStore: true, handle: h.createKey},
