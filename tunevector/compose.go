@@ -341,10 +341,11 @@ const (
 	responsive = 0.005 // after a skip or a dislike
 )
 
-// solve plans. Where something should be kept, it stays unless the free plan is better by more than the share given.
+// solve plans. Where something should be kept, it stays unless the free plan is better by more than the share given; the bound,
+// which costs far more than the plan, is then left to [Service.bound].
 func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
 	began := time.Now()
-	free, err := s.solveFree(ctx, c)
+	free, err := c.solveFree(ctx)
 	if err != nil {
 		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
 	}
@@ -363,19 +364,47 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) 
 	if !ok || tolerance != always && kept.Cost > free.Cost*(1+tolerance) {
 		return free, nil
 	}
-	// The bound and the baselines are of the problem as it was asked, not of what was kept.
-	kept.LowerBound, kept.BoundOver, kept.Baselines, kept.Complete = free.LowerBound, free.BoundOver, free.Baselines, free.Complete
-	if kept.LowerBound > 0 {
-		kept.Gap = (kept.Cost - kept.LowerBound) / kept.LowerBound
-	}
+	kept.Baselines, kept.Complete = free.Baselines, free.Complete // of the problem as it was asked, not of what was kept
 	return kept, nil
 }
 
-func (s *Service) solveFree(ctx context.Context, c *composition) (planner.Solution, error) {
+func (c *composition) solveFree(ctx context.Context) (planner.Solution, error) {
 	p := c.problem
-	p.Bound = c.def.Order == ByArc
+	p.Bound = c.def.Order == ByArc && len(c.keep) == 0
 	return planner.Solve(ctx, p)
 }
+
+// bound gives a solution the bound of the problem as it was asked, whatever was kept.
+func (c *composition) bound(ctx context.Context, solution *planner.Solution) error {
+	p := c.problem
+	p.Bound = true
+	free, err := planner.Solve(ctx, p)
+	if err != nil {
+		return fmt.Errorf("tunevector: bound: %w", err)
+	}
+	solution.LowerBound, solution.BoundOver, solution.Gap = min(free.LowerBound, solution.Cost), free.BoundOver, 0
+	if solution.LowerBound > 0 {
+		solution.Gap = (solution.Cost - solution.LowerBound) / solution.LowerBound
+	}
+	return nil
+}
+
+// unchanged reports whether a solution is what should be kept, for the same ends but for what nobody hears.
+func (c *composition) unchanged(solution planner.Solution, before, now *vectorRecord) bool {
+	if len(solution.Tracks) != len(c.heard)+len(c.keep) ||
+		planner.Distance(before.Start, now.Start) > inaudible || planner.Distance(before.End, now.End) > inaudible {
+		return false
+	}
+	for i, t := range c.keep {
+		if solution.Tracks[len(c.heard)+i].ID != t.ID {
+			return false
+		}
+	}
+	return true
+}
+
+// inaudible is the planner's distance up to which an end that moves is no reason to write a plan anew.
+const inaudible = 0.02
 
 // solveKept plans with what was there before, as far as it still may be.
 func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {

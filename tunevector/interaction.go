@@ -211,7 +211,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		planned := next
-		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance()})
+		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
 			return unlessSame(changed, &next), nil, nil
@@ -219,11 +219,10 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		if err != nil {
 			return nil, nil, err
 		}
-		from := firstChange(plan.Tracks, made.record.Tracks)
-		if from < 0 && planned.Start == old.Start && planned.End == old.End && old.live(l.snapshot) {
+		if made == nil {
 			return unlessSame(changed, &next), nil, nil
 		}
-		if from >= 0 {
+		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {
 			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation)}
 		}
 		return &planned, made.record, nil

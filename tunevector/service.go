@@ -183,14 +183,15 @@ type rest struct {
 	// keep stood behind heard, and stays unless a new plan is better by more than tolerance.
 	keep      []trackRecord
 	tolerance float64
+	quiet     bool // where all of keep stays, and the ends, there is no new plan
 }
 
-// replan makes a new plan for v from r, and sets what v has filled in.
+// replan makes a new plan for v from r, and sets what v has filled in. It returns nil where r is quiet and nothing changes.
 //
 // Where a consent that v was planned under has ended, nothing that was derived under it is left: nothing is kept, and
 // what was heard gets new targets and loses its reasons.
 func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r rest) (*replanned, error) {
-	live, before := v.live(l.snapshot), v.Consents
+	live, before := v.live(l.snapshot), *v
 	if !live {
 		r.keep = nil
 	}
@@ -207,7 +208,15 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 			return nil, err
 		}
 	}
-	if c.def.Order != ByArc && !c.over {
+	switch {
+	case c.over:
+	case r.quiet && live && c.unchanged(solution, &before, v):
+		return nil, nil
+	case c.def.Order == ByArc && len(c.keep) > 0:
+		if err := c.bound(ctx, &solution); err != nil {
+			return nil, err
+		}
+	case c.def.Order != ByArc:
 		simple := solution.Baselines // of the same vector, whatever its order
 		if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
 			return nil, err
@@ -215,7 +224,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 		solution.Baselines = simple
 	}
 	if len(r.keep) > 0 { // what was kept was planned under the consents of then
-		for _, consent := range before {
+		for _, consent := range before.Consents {
 			if !slices.Contains(v.Consents, consent) {
 				v.Consents = append(v.Consents, consent)
 			}

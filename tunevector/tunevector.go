@@ -1,7 +1,29 @@
 // Package tunevector is the heart of RhythmIQ: timed sequences of music that move a
 // listener along a curve. It keeps the vectors, plans them (package planner finds the
 // sequence), and bends them as the listener plays, skips and moves. Music comes in
-// through [MusicProvider].
+// through [MusicProvider]. It claims no effect on mood or health: a vector is a curve of
+// energy, valence, tempo, acousticness and instrumentalness, and the music that follows it.
+//
+// # What is filled in
+//
+// Start and end, where a definition leaves them open, come from the direction, from the middle of the music that the listener
+// likes, and in guided mode from the genres of the stages; in ai mode a short table of simple rules on the variables
+// opted into moves them (the hour, the noise, steps, heart rate variability, the weather; each reading only while it is fresh). The tables
+// stand in aim.go and situation.go.
+//
+// # What is learned, and what bends
+//
+// [Service.Record] logs interactions, teaches the listener's taste by their strength ([ml.Interaction.Strength]; only through
+// tracks whose provenance permits it), and adapts: a vector plays from the first interaction that names it until
+// its duration has passed; play, complete and skip tell how far it was heard. What was heard stays for good. The rest of
+// a playing ai vector is planned anew with each batch of interactions or readings: what was said of a track in this vector counts
+// double its strength for tracks by the same artist, less for the same genre, and least for the same sound (session.go). What was
+// planned stays unless a new plan costs less by 5 %, or by 0.5 % after a skip or a dislike.
+//
+// # Consent
+//
+// Whatever was planned from readings carries the consents it used. Once one of them has ended, the plan is never served again: whoever
+// reads the vector next has it planned anew without.
 package tunevector
 
 import (
