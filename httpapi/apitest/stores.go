@@ -116,3 +116,37 @@ func (s *stale) List(ctx context.Context, q store.Query) (store.Page, error) {
 	page.Items = items
 	return page, nil
 }
+
+// recorder remembers every key that was put but those of models, which are of many listeners together.
+type recorder struct {
+	store.Store
+	mu   sync.Mutex
+	keys map[store.Key]bool
+}
+
+func (r *recorder) Apply(ctx context.Context, writes ...store.Write) error {
+	r.mu.Lock()
+	for _, w := range writes {
+		if !w.Delete && w.Key.Table != store.Models {
+			r.keys[w.Key] = true
+		}
+	}
+	r.mu.Unlock()
+	return r.Store.Apply(ctx, writes...)
+}
+
+// left returns those of the keys that are still there, and forgets all of them.
+func (r *recorder) left(ctx context.Context) (keys []store.Key, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key := range r.keys {
+		switch _, err := r.Store.Get(ctx, key, store.Strong); {
+		case err == nil:
+			keys = append(keys, key)
+		case !errors.Is(err, store.ErrNotFound):
+			return nil, err
+		}
+	}
+	clear(r.keys)
+	return keys, nil
+}
