@@ -140,7 +140,7 @@ func (r *recorder) left(ctx context.Context) (keys []store.Key, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for key := range r.keys {
-		switch _, err := r.Store.Get(ctx, key, store.Strong); {
+		switch _, err := r.Get(ctx, key, store.Strong); {
 		case err == nil:
 			keys = append(keys, key)
 		case !errors.Is(err, store.ErrNotFound):
