@@ -87,7 +87,7 @@ type call struct {
 
 // serve answers a request and tells the observer. A panic is answered with 500, as far as nothing was sent yet.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
-	start := h.o.Now()
+	start := time.Now() // durations go by the monotonic clock, whatever the App's says
 	c := &call{h: h, w: w, r: r, ctx: r.Context()}
 	w.Header()["X-Request-Id"] = requestID(r)
 	defer func() {
@@ -100,7 +100,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 				p = nil
 			}
 		}
-		h.o.Observer.Observe(c.ctx, rhythmiq.Event{Operation: c.event(), Status: statusText(c.sent), Duration: h.o.Now().Sub(start)})
+		h.o.Observer.Observe(c.ctx, rhythmiq.Event{Operation: c.event(), Status: statusText(c.sent), Duration: time.Since(start)})
 		if p != nil {
 			abort()
 		}
