@@ -10,7 +10,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/profile"
 )
 
-var credentials = fields(map[string]*shape{"email": aText, "username": aText, "password": aText})
+var credentials = fields(map[string]*shape{"email": aWord, "username": aWord, "password": aText})
 
 func (h *Handler) createSession(c *call) (reply, error) {
 	given, err := decode(c, credentials, profile.Credentials.Validate)

@@ -19,6 +19,7 @@ import (
 type shape struct {
 	kind   kind
 	null   bool              // null is taken too
+	given  bool              // neither "" nor 0 is taken, which services would take for nothing given
 	fields map[string]*shape // of an object
 	items  *shape            // of a list
 }
@@ -48,6 +49,8 @@ func orNull(s *shape) *shape {
 
 var (
 	aText     = &shape{kind: text}
+	aWord     = &shape{kind: text, given: true}
+	aCount    = &shape{kind: integer, given: true}
 	aNumber   = &shape{kind: number}
 	anInteger = &shape{kind: integer}
 	aBoolean  = &shape{kind: boolean}
@@ -66,8 +69,10 @@ func (s *shape) check(path string, v any, f *fault.Fields) any {
 	}
 	switch s.kind {
 	case text:
-		if _, ok := v.(string); !ok {
+		if t, ok := v.(string); !ok {
 			f.Add(path, "Must be a string")
+		} else if s.given && t == "" {
+			f.Add(path, "Must not be empty")
 		}
 	case boolean:
 		if _, ok := v.(bool); !ok {
@@ -76,7 +81,11 @@ func (s *shape) check(path string, v any, f *fault.Fields) any {
 	case number:
 		checkNumber(path, v, f)
 	case integer:
-		return checkInteger(path, v, f)
+		n := checkInteger(path, v, f)
+		if s.given && n == json.Number("0") {
+			f.Add(path, "Must not be 0")
+		}
+		return n
 	case identifier:
 		if t, ok := v.(string); !ok || !isID(t) {
 			f.Add(path, "Must be a UUID")

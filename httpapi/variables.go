@@ -10,9 +10,9 @@ import (
 )
 
 var (
-	variableAddition = fields(map[string]*shape{"type": aText, "optedIn": aBoolean, "retentionDays": anInteger, "timeZone": aText})
+	variableAddition = fields(map[string]*shape{"type": aText, "optedIn": aBoolean, "retentionDays": anInteger, "timeZone": aWord})
 	variableChanges  = fields(map[string]*shape{
-		"type": aText, "optedIn": orNull(aBoolean), "retentionDays": orNull(anInteger), "timeZone": orNull(aText),
+		"type": aText, "optedIn": orNull(aBoolean), "retentionDays": orNull(anInteger), "timeZone": orNull(aWord),
 	})
 )
 

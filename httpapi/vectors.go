@@ -16,10 +16,10 @@ var (
 		"at": aNumber, "energy": aNumber, "valence": aNumber, "tempo": aNumber, "acousticness": aNumber, "instrumentalness": aNumber,
 	})
 	definition = fields(map[string]*shape{
-		"name": aText, "kind": aText, "mode": aText, "durationMinutes": anInteger, "direction": aText,
-		"start": aim, "end": aim, "curve": aText, "points": listOf(point),
+		"name": aText, "kind": aWord, "mode": aWord, "durationMinutes": aCount, "direction": aWord,
+		"start": aim, "end": aim, "curve": aWord, "points": listOf(point),
 		"stages": listOf(fields(map[string]*shape{"genre": aText, "minutes": anInteger})),
-		"order":  aText, "seed": anInteger, "excludeExplicit": aBoolean,
+		"order":  aWord, "seed": anInteger, "excludeExplicit": aBoolean,
 		"pinned":   listOf(fields(map[string]*shape{"position": anInteger, "trackId": aText})),
 		"excluded": listOf(aText),
 	})
@@ -83,16 +83,22 @@ func (h *Handler) updateVector(c *call) (reply, error) {
 		}, ifMatch)
 		return err
 	})
+	if kind := fault.KindOf(err); kind == fault.Stale || kind == fault.NotFound {
+		// What is wrong with the patch comes before what it would have been merged into.
+		if wrong := patchRules(patch, nil); wrong != nil {
+			err = wrong
+		}
+	}
 	return reply{version: v.Version, value: vectorDone{"Tune vector updated successfully", c.childID}}, err
 }
 
-// alone are the fields whose rules need no other field.
-var alone = []string{"name", "kind", "mode", "curve", "order", "seed", "points", "start", "end"}
+// apart are the fields whose rules do not need another one, as long as that is not mode or direction.
+var apart = []string{"name", "kind", "durationMinutes", "start", "end", "curve", "points", "stages", "order", "seed", "pinned", "excluded"}
 
 // patchRules says what else is wrong with a patch of which some fields are not well-formed, as far as the patch alone can tell.
 func patchRules(patch map[string]any, wrong fault.Fields) error {
 	given := map[string]any{}
-	for _, field := range alone {
+	for _, field := range apart {
 		if patch[field] != nil {
 			given[field] = patch[field]
 		}

@@ -182,6 +182,10 @@ func testVectors(t *testing.T, s *suite) {
 	l.patch(t, one, body{"name": nil, "order": "sideways", "seed": -1.5, "points": []any{nil}}).wrong(t, map[string]string{
 		"name": "Must not be null", "order": "", "seed": "Must be a whole number", "points[0]": "Must not be null",
 	})
+	l.patch(t, one, body{"order": "", "durationMinutes": 0}).wrong(t, map[string]string{"order": "Must not be empty", "durationMinutes": "Must not be 0"})
+	l.with("If-Match", `"x"`).patch(t, one, body{"excluded": []string{strings.Repeat("x", 201)}}).wrong(t, map[string]string{"excluded[0]": ""})
+	l.with("If-Match", `"x"`).patch(t, one, body{"excluded": []string{"x"}}).is(t, 412)
+	l.patch(t, list+"/"+uuid.NewString(), body{"stages": []body{{"genre": "", "minutes": 1}}}).wrong(t, map[string]string{"stages[0].genre": ""})
 	l.patch(t, one, body{"order": "sideways"}).wrong(t, map[string]string{"order": ""})
 	l.patch(t, one, body{"tuneVectorId": uuid.NewString()}).wrong(t, map[string]string{"tuneVectorId": "Unknown field"})
 	l.patch(t, one, body{"mode": "guided", "durationMinutes": nil, "stages": []body{{"genre": "no such genre", "minutes": 10}}}).is(t, 409)
