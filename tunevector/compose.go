@@ -406,7 +406,10 @@ func (c *composition) unchanged(solution planner.Solution, before, now *vectorRe
 // inaudible is the planner's distance up to which an end that moves is no reason to write a plan anew.
 const inaudible = 0.02
 
-// solveKept plans with what was there before, as far as it still may be.
+// maxKeepings is how often it is tried to keep what was planned, each time without what fell into the wrong stage.
+const maxKeepings = 4
+
+// solveKept plans with what was there before, as far as it still may be and stays within its stage.
 func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 	p := c.problem
 	p.Pinned = map[int]string{}
@@ -415,19 +418,35 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 		p.Pinned[position] = id
 		taken[id] = true
 	}
-	there := make(map[string]bool, len(p.Candidates))
+	there := make(map[string]planner.StageSet, len(p.Candidates))
 	for i := range p.Candidates {
-		there[p.Candidates[i].ID] = true
+		there[p.Candidates[i].ID] = p.Candidates[i].Stages
 	}
 	for i, t := range c.keep {
 		position := len(c.heard) + i
-		if _, pinned := p.Pinned[position]; !pinned && there[t.ID] && !taken[t.ID] {
-			p.Pinned[position] = t.ID
+		if _, pinned := p.Pinned[position]; !pinned && !taken[t.ID] {
+			if _, ok := there[t.ID]; ok {
+				p.Pinned[position] = t.ID
+			}
 		}
 	}
 	p.Bound, p.Effort = false, planner.Effort{Beam: 8, Moves: 1}
-	solution, err := planner.Solve(ctx, p)
-	return solution, err == nil
+	for range maxKeepings {
+		solution, err := planner.Solve(ctx, p)
+		if err != nil {
+			return solution, false
+		}
+		kept := len(p.Pinned)
+		for position, t := range solution.Tracks {
+			if t.Pinned && !taken[t.ID] && t.Stage >= 0 && !there[t.ID].Has(t.Stage) {
+				delete(p.Pinned, position) // time has moved it into a stage that it is not of
+			}
+		}
+		if len(p.Pinned) == kept {
+			return solution, true
+		}
+	}
+	return planner.Solution{}, false
 }
 
 // missing turns the planner's error into one that says what music is missing.

@@ -25,7 +25,8 @@ func (c *composition) explain(p *planRecord) {
 	}
 	stage := -1
 	if n := len(c.heard); n > 0 {
-		stage = c.heard[n-1].Stage
+		last := c.heard[n-1]
+		stage = planner.StageAt(c.problem.Stages, last.Start, last.Duration) // the stages may have changed since it was planned
 	}
 	for i := len(c.heard); i < len(p.Tracks); i++ {
 		t := &p.Tracks[i]

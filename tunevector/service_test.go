@@ -18,6 +18,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
 func TestNewServiceNamesAllThatIsMissing(t *testing.T) {
@@ -80,6 +81,29 @@ func requirePlan(t require.TestingT, v tunevector.TuneVector) {
 	}
 	require.InDelta(t, at, v.Plan.DurationSeconds, 0.01)
 	require.InDelta(t, 60*v.Definition.Filled().DurationMinutes, at, longest/2+0.01)
+	requireStages(t, v)
+}
+
+// requireStages checks that in a plan along the arc each track still to come, but for a pinned one, is of the genre of the stage in
+// which its middle lies.
+func requireStages(t require.TestingT, v tunevector.TuneVector) {
+	d := v.Definition.Filled()
+	if d.Order != tunevector.ByArc {
+		return // sorted, a stage's last track may be another than the one it was planned to end with
+	}
+	var stages []planner.Stage
+	end := 0.0
+	for _, s := range d.Stages {
+		end += 60 * float64(s.Minutes)
+		stages = append(stages, planner.Stage{End: end})
+	}
+	for i, track := range v.Plan.Tracks {
+		stage := planner.StageAt(stages, track.StartSeconds, track.DurationSeconds)
+		if stage < 0 || track.Played || slices.Contains(track.Reasons, "pinned by you") {
+			continue
+		}
+		require.Contains(t, track.Genres, strings.ToLower(strings.TrimSpace(d.Stages[stage].Genre)), "track %d in stage %d", i, stage)
+	}
 }
 
 func TestCreateRefusesBeforeAnythingIsStored(t *testing.T) {
@@ -793,4 +817,26 @@ func TestContextThatEnded(t *testing.T) {
 	_, err := h.Create(ctx, h.listener, ai(10))
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, h.items(t, ""))
+}
+
+// What moves in time because of a short track before it stays only as far as it is still within its stage.
+func TestTracksThatMoveOutOfTheirStageAreReplaced(t *testing.T) {
+	h := open(t)
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		short := tracks[0]
+		short.ID, short.Title, short.Artists, short.DurationSeconds = "short", "Short", []string{"Somebody"}, 30
+		return append(slices.Clone(tracks), short)
+	})
+	d := guided(tunevector.Stage{Genre: "rock", Minutes: 20}, tunevector.Stage{Genre: "jazz", Minutes: 20})
+	d.Excluded = []string{"short"}
+	before := h.create(t, d)
+	requirePlan(t, before)
+	after := h.update(t, before.ID, func(d *tunevector.Definition) {
+		d.Excluded, d.Pinned = nil, []tunevector.Pin{{TrackID: "short", Position: 1}}
+	})
+	requirePlan(t, after)
+	require.Equal(t, "short", after.Plan.Tracks[1].TrackID)
+	require.Equal(t, ids(before)[2:4], ids(after)[2:4], "these are still rock")
+	last := len(before.Plan.Tracks) - 1
+	require.Equal(t, ids(before)[last], ids(after)[last], "and this is still jazz")
 }
