@@ -53,6 +53,7 @@ func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interac
 	if err := s.exists(ctx, profileID); err != nil {
 		return nil, err
 	}
+	events = storable(events)
 	known, err := s.around(ctx, profileID, events)
 	if err != nil {
 		return nil, err
@@ -64,6 +65,18 @@ func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interac
 		return nil, err
 	}
 	return fresh, nil
+}
+
+// storable returns events as the log can hold them, so that an event given again is the same as the one in the log.
+func storable(events []Interaction) []Interaction {
+	events = slices.Clone(events)
+	for i := range events {
+		if p := events[i].PositionSeconds; p != nil {
+			position := store.Number(*p)
+			events[i].PositionSeconds = &position
+		}
+	}
+	return events
 }
 
 // exists returns a not-found error unless the profile's gate is open.

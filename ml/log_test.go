@@ -71,6 +71,21 @@ func TestLogIsIdempotent(t *testing.T) {
 	require.Equal(t, []ml.Interaction{second, first, third}, b.kept(t, ann))
 }
 
+// A position that is all but 0 passes the checks, and is below what DynamoDB can hold.
+func TestLogOfNextToNothing(t *testing.T) {
+	b := newBench(t, ml.Options{})
+	ann := b.listener(t, 1)
+	e := event(1, "a", ml.Skip, noon)
+	e.PositionSeconds = ptr(1e-200)
+	for _, want := range []int{1, 0} {
+		fresh, err := b.Log(t.Context(), ann, []ml.Interaction{e})
+		require.NoError(t, err)
+		require.Len(t, fresh, want)
+	}
+	require.Equal(t, 1e-200, *e.PositionSeconds, "the caller's event is the caller's")
+	require.Equal(t, []*float64{ptr(0.0)}, []*float64{b.kept(t, ann)[0].PositionSeconds})
+}
+
 func TestLogRefusesAnIDThatStandsForAnotherEvent(t *testing.T) {
 	base := ml.Interaction{
 		EventID: eventID(1), TrackID: "a", TuneVectorID: eventID(70), Action: ml.Rate, Rating: ptr(4), PositionSeconds: ptr(1.0), At: noon.Add(-2 * time.Hour),

@@ -361,6 +361,7 @@ func (d *learnedDocument) prune(now time.Time) {
 		scale := math.Exp2(float64(p.Landmark) - halfLives(now))
 		for _, a := range p.Values {
 			if e := a.Magnitude * scale; e >= leastEvidence {
+				a.Sum = store.Number(a.Sum) // where signals cancel out, next to nothing may be left
 				all = append(all, ranked{e, i, a})
 			}
 		}

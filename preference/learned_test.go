@@ -143,6 +143,17 @@ func TestLearnOnce(t *testing.T) {
 	require.InDelta(t, 2.0/5, h.weights(t, nil)["genre:jazz"], 1e-6, "out of the window")
 }
 
+// What is left of signals that cancel out can be below what DynamoDB can hold.
+func TestLearnNextToNothing(t *testing.T) {
+	h := newHome(t, preference.Options{})
+	for _, strength := range []float64{1, -1, 1e-200} {
+		x := like("rock")
+		x.Strength, x.At = strength, h.now
+		h.learn(t, x)
+	}
+	require.Equal(t, map[string]float64{"genre:rock": 0}, h.weights(t, nil))
+}
+
 func TestLearnRefusesNonsense(t *testing.T) {
 	h := newHome(t, preference.Options{})
 	err := h.Learn(t.Context(), h.profile, []preference.Signal{

@@ -70,7 +70,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 	now := s.stamp()
 	fresh := entry{ID: uuid.New(), Type: a.Type, Value: a.Value, Weight: 1, CreatedAt: now, UpdatedAt: now}
 	if a.Weight != nil {
-		fresh.Weight = *a.Weight
+		fresh.Weight = store.Number(*a.Weight)
 	}
 	at := 0
 	_, err = s.change(ctx, profileID, creates, func(l list, _ store.Version) (list, error) {
@@ -168,7 +168,7 @@ func (c Changes) apply(e entry, i int) (entry, int) {
 		e.Value = *c.Value
 	}
 	if c.Weight != nil {
-		e.Weight = *c.Weight
+		e.Weight = store.Number(*c.Weight)
 	}
 	if c.Index != nil {
 		i = *c.Index

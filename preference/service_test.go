@@ -194,6 +194,16 @@ func TestCreateTakesWhatIsAllowed(t *testing.T) {
 	}
 }
 
+// A weight that is all but 0 passes the checks, and is below what DynamoDB can hold.
+func TestWeightOfNextToNothing(t *testing.T) {
+	h := newHome(t, preference.Options{})
+	p := h.add(t, preference.Genre, "rock", -1e-200)
+	require.Zero(t, p.Weight)
+	p, _, err := h.Update(t.Context(), h.profile, h.add(t, preference.Genre, "pop", 1).ID, preference.Changes{Weight: ptr(1e-200)}, store.Version{})
+	require.NoError(t, err)
+	require.Zero(t, p.Weight)
+}
+
 func TestDuplicates(t *testing.T) {
 	for _, c := range []struct {
 		typ       preference.Type

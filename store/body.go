@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -15,6 +16,16 @@ const (
 	MinMagnitude = -130 // the least and the greatest n in d.ddd × 10ⁿ, numbers other than 0
 	MaxMagnitude = 125
 )
+
+// Number returns x as every store can hold it: 0 where it is nearer to 0 than 10^[MinMagnitude], else x itself.
+func Number(x float64) float64 {
+	if math.Abs(x) < leastNumber {
+		return 0
+	}
+	return x
+}
+
+const leastNumber = 1e-130 // 10^MinMagnitude
 
 // CheckBody returns a [*LimitError] unless body is one JSON object in valid UTF-8 of at most [MaxBody] bytes, [MaxDepth] deep, whose numbers have
 // at most [MaxDigits] digits and lie in DynamoDB's range, in which no name stands twice in an object and no

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"testing"
 
@@ -124,4 +125,23 @@ func FuzzCheckBody(f *testing.F) {
 			require.NotContains(t, limit.Reason, ": no JSON")
 		}
 	})
+}
+
+func TestNumber(t *testing.T) {
+	for _, x := range []float64{0, 1, -1, 1e-130, -1e-130, 9.9e125} {
+		require.Equal(t, x, store.Number(x))
+		require.NoError(t, store.CheckBody(body(t, x)), x)
+	}
+	below := math.Nextafter(1e-130, 0)
+	for _, x := range []float64{below, -below, math.SmallestNonzeroFloat64} {
+		require.Zero(t, store.Number(x))
+		require.Error(t, store.CheckBody(body(t, x)))
+	}
+}
+
+func body(t *testing.T, x float64) json.RawMessage {
+	t.Helper()
+	b, err := store.Encode(map[string]float64{"x": x})
+	require.NoError(t, err)
+	return b
 }

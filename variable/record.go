@@ -92,6 +92,11 @@ func keep(r Reading, now time.Time) Reading {
 		r.At = now
 	}
 	r.At = toStored(r.At)
+	r.Value = store.Number(r.Value)
+	if r.Cadence != nil {
+		cadence := store.Number(*r.Cadence)
+		r.Cadence = &cadence
+	}
 	if r.Place != nil {
 		cell := r.Place.Coarsen()
 		r.Place = &cell

@@ -48,6 +48,17 @@ func TestRecord(t *testing.T) {
 	require.Zero(t, h.told[0].OptedOut)
 }
 
+// Numbers that are all but 0 pass the checks, and are below what DynamoDB can hold.
+func TestRecordNextToNothing(t *testing.T) {
+	h := newHome(t)
+	v := h.create(t, variable.Accelerometer)
+	h.record(t, v, variable.Reading{Value: 1e-200, Cadence: ptr(1e-200)})
+	got := h.readings(t, v)
+	require.Len(t, got, 1)
+	require.Zero(t, got[0].Value)
+	require.Zero(t, *got[0].Cadence)
+}
+
 func TestRecordNamesEveryWrongField(t *testing.T) {
 	vector := uuid.New()
 	h := newHome(t)
