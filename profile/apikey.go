@@ -87,7 +87,7 @@ func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*api
 	if store.Has(err, GateKey(id)) {
 		return notFound()
 	}
-	return contended(err)
+	return err
 }
 
 func (k savedAPIKey) public() APIKey { return APIKey{ID: k.ID, CreatedAt: k.CreatedAt} }

@@ -64,7 +64,7 @@ func (s *Service) mark(ctx context.Context, id uuid.UUID, cascade bool, ifMatch 
 		case !errors.Is(err, store.ErrConflict):
 			return err
 		case attempt == deleteAttempts:
-			return contended(err)
+			return fault.Wrap(err, fault.Unavailable, "Too many changes at once. Please try again.")
 		}
 		if err := wait(ctx, rand.N(deletePause)); err != nil { //nolint:gosec // no secret
 			return err

@@ -91,7 +91,7 @@ func (k *keyring) signer(ctx context.Context) (SigningKey, error) {
 		return []store.Write{put(keysKey(), savedKeys{made}, store.None)}, nil // store.Update sets the condition
 	})
 	if err != nil {
-		return SigningKey{}, contended(err)
+		return SigningKey{}, err
 	}
 	k.current.Store(&keySet{keys: made})
 	return made[len(made)-1].public(), nil

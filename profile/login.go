@@ -222,7 +222,7 @@ func (a *attempt) open(ctx context.Context, id uuid.UUID, proved, fresh string) 
 		return []store.Write{put(key, lg, store.None)}, nil // store.Update sets the condition
 	})
 	if err != nil {
-		return Session{}, contended(err)
+		return Session{}, err
 	}
 	return session, nil
 }

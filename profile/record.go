@@ -148,14 +148,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// contended makes a conflict that outlasted all attempts an error to come back with.
-func contended(err error) error {
-	if !errors.Is(err, store.ErrConflict) {
-		return err
-	}
-	return fault.Wrap(err, fault.Unavailable, "Too many changes at once. Please try again.")
-}
-
 func notFound() error {
 	return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
 }

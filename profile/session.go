@@ -178,7 +178,7 @@ func (s *Service) Logout(ctx context.Context, sess Session) error {
 		lg.Sessions = kept
 		return []store.Write{put(key, lg, store.None)}, nil // store.Update sets the condition
 	})
-	return contended(err)
+	return err
 }
 
 // Sessions returns the live sessions of a profile, oldest first and without their tokens.

@@ -29,7 +29,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Changes, ifMatch s
 	case errors.Is(err, errUnchanged):
 		return u.next.profile(id, u.seen), nil
 	case store.Has(err, profileKey(id)):
-		return Profile{}, contended(err)
+		return Profile{}, err
 	case store.Has(err, u.freed):
 		// The profile is as it was read, or as we have written it, but its old name has another owner: the store
 		// has repeated writes that were made. What is left to do, mostly nothing, a new call finds.

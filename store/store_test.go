@@ -499,6 +499,7 @@ func TestUpdateRetries(t *testing.T) {
 		calls, lose = 0, 1000
 		start = time.Now()
 		_, err = store.Update(t.Context(), s, key("a"), change)
+		require.ErrorIs(t, err, store.ErrUnavailable)
 		require.True(t, store.Has(err, key("a")))
 		require.Equal(t, 64, calls)
 		require.Greater(t, time.Since(start), 100*time.Millisecond)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 )
 
 // How Update retries. Among n writers of one item at least one gets through in each round, so that
@@ -17,7 +19,8 @@ const (
 
 // Update changes one item by what change makes of it: it reads the item strongly, calls
 // change, and applies the writes that change returns; if the item was changed in the meantime it starts again,
-// a bounded number of times, with growing random pauses. change may hence be called several times, gets
+// up to 64 times, with growing random pauses, and then returns the [*ConflictError] wrapped in [ErrUnavailable]: nothing
+// was written. change may hence be called several times, gets
 // a copy that it may keep, and is told by found whether there is an item; old.Key is set either way.
 //
 // The write to key gets the condition that the item is still as change saw it; whatever condition it had is
@@ -28,13 +31,16 @@ const (
 // none to key, the item is not guarded: put it again to hold on to it.
 //
 // Update returns the item as it stands after the call: what was put, what was found if nothing was written to it,
-// the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After
-// [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
+// the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After any
+// other [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
 func Update(ctx context.Context, s Store, key Key, change func(old Item, found bool) ([]Write, error)) (Item, error) {
 	for attempt := 1; ; attempt++ {
 		now, lost, err := updateOnce(ctx, s, key, change)
-		if !lost || attempt == updateAttempts {
+		if !lost {
 			return now, err
+		}
+		if attempt == updateAttempts {
+			return Item{}, fault.Wrap(err, fault.Unavailable, "Too many changes at once. Please try again.")
 		}
 		if err := pause(ctx, attempt); err != nil {
 			return Item{}, err
@@ -89,11 +95,8 @@ func pause(ctx context.Context, attempt int) error {
 	if attempt == 1 {
 		return ctx.Err()
 	}
-	most := min(updatePause<<(attempt-2), updatePauseMax)
-	if most <= 0 { // shifted out
-		most = updatePauseMax
-	}
-	t := time.NewTimer(rand.N(most))
+	doublings := min(attempt-2, 30) // which is far over the maximum, and does not overflow
+	t := time.NewTimer(rand.N(min(updatePause<<doublings, updatePauseMax)))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -491,6 +492,20 @@ func TestOptingOutRacesRecording(t *testing.T) {
 	for _, c := range consents {
 		require.Empty(t, h.stored(t, store.Interactions, c))
 	}
+}
+
+// Somebody else is always quicker: the caller is told to try again, not that something broke.
+func TestContention(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which makes the pauses between attempts cost nothing
+		h := newHome(t)
+		v := h.create(t, variable.AmbientNoise)
+		h.store.set(func(f *flaky) {
+			f.apply = func(w []store.Write) error { return &store.ConflictError{Keys: []store.Key{w[0].Key}} }
+		})
+		_, err := h.Update(t.Context(), h.profile, v.ID, variable.Changes{OptedIn: ptr(false)}, store.Version{})
+		require.ErrorIs(t, err, fault.ErrUnavailable)
+		require.ErrorIs(t, h.Delete(t.Context(), h.profile, v.ID, store.Version{}), fault.ErrUnavailable)
+	})
 }
 
 func TestResumeGoesOn(t *testing.T) {
