@@ -71,9 +71,6 @@ func (c Config) withDefaults() Config {
 	if c.Profile.Now == nil {
 		c.Profile.Now = c.Now
 	}
-	if c.Profile.Logger == nil {
-		c.Profile.Logger = c.Logger
-	}
 	if c.Profile.Observer == nil {
 		c.Profile.Observer = c.Observer
 	}

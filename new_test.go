@@ -1,7 +1,6 @@
 package rhythmiq_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -80,13 +79,11 @@ func TestNewPassesOnWhatItIsGiven(t *testing.T) {
 		require.NotEmpty(t, w.of(operation), operation)
 	}
 
-	// A part's own clock, logger and observer win.
-	var out bytes.Buffer
+	// A part's own clock and observer win.
 	early, own := noon.Add(-time.Hour), &watcher{}
-	log := slog.New(slog.NewTextHandler(&out, nil))
 	app = newApp(t, rhythmiq.Config{
 		Now: c.Now, Observer: w,
-		Profile: profile.Options{Hash: cheap.Hash, Now: func() time.Time { return early }, Observer: own, Logger: log},
+		Profile: profile.Options{Hash: cheap.Hash, Now: func() time.Time { return early }, Observer: own},
 		Learning: ml.Options{
 			Now: func() time.Time { return early }, Observer: own,
 			Trainable: func(context.Context, []string) (map[string]bool, error) { return nil, nil },
@@ -97,6 +94,7 @@ func TestNewPassesOnWhatItIsGiven(t *testing.T) {
 	require.NotEmpty(t, own.of("ml.refresh"))
 	require.NotEmpty(t, own.of("profile.hash-password"))
 
+	log := slog.New(slog.DiscardHandler)
 	require.Same(t, log, newApp(t, rhythmiq.Config{Logger: log}).Logger())
 }
 

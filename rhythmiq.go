@@ -61,7 +61,7 @@ type Config struct {
 	Now      func() time.Time         // nil: time.Now
 	Seed     uint64                   // makes what RhythmIQ chooses at random in planning repeatable; 0: random
 
-	Profile           profile.Options             // passwords, sessions, throttling; its clock, logger and observer are filled in from here where not set
+	Profile           profile.Options             // passwords, sessions, throttling; its clock and observer are filled in from here where not set
 	Learning          ml.Options                  // popularity; likewise, and which music may be learned from is asked of Music where not set
 	PreferenceWeights map[preference.Type]float64 // how much each type counts in a taste, 0–10; absent: 1
 }

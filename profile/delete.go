@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/jobs"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/store"
 )
@@ -20,6 +21,9 @@ const (
 	deleteAttempts = 64
 	deletePause    = 10 * time.Millisecond
 )
+
+// deletion is the job of a profile that is marked.
+const deletion jobs.Kind = "delete-profile"
 
 // Delete removes a profile; with cascade also all that belongs to it, else it refuses while something does, with a
 // conflict that names what is left, and changes nothing. ifMatch, where not zero, must be the profile's version.
@@ -59,7 +63,7 @@ func (s *Service) mark(ctx context.Context, id uuid.UUID, cascade bool, ifMatch 
 			put(profileKey(id), rec, store.VersionIs(v)),
 			store.Delete(GateKey(id), gate),
 			store.Delete(loginKey(id), store.None),
-			put(deleteJobKey(id), struct{}{}, store.None))
+			put(deletion.Key(id), struct{}{}, store.None))
 		switch {
 		case !errors.Is(err, store.ErrConflict):
 			return err
@@ -102,7 +106,7 @@ func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	if !found { // somebody else has finished it
-		return s.store.Apply(ctx, store.Delete(deleteJobKey(id), store.None))
+		return s.store.Apply(ctx, store.Delete(deletion.Key(id), store.None))
 	}
 	for _, d := range s.dependents {
 		if err := d.DeleteAll(ctx, id); err != nil {
@@ -112,7 +116,7 @@ func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 	if err := s.empty(ctx, id); err != nil {
 		return err
 	}
-	writes := []store.Write{store.Delete(profileKey(id), store.VersionIs(v)), store.Delete(deleteJobKey(id), store.None)}
+	writes := []store.Write{store.Delete(profileKey(id), store.VersionIs(v)), store.Delete(deletion.Key(id), store.None)}
 	for _, key := range rec.claims() {
 		writes = append(writes, store.Delete(key, store.None)) // still ours, as the profile is still there
 	}
@@ -149,35 +153,22 @@ func (s *Service) empty(ctx context.Context, id uuid.UUID) error {
 }
 
 // Resume finishes deletions that were cut off, and returns how many. Several instances may do so at once, and while a
-// Delete is under way: nothing is done wrongly twice, only in vain. One that fails does not keep
-// it from the others; the error is that of all that failed.
+// Delete is under way. One that fails is left for the next Resume and does not keep it from the others; the error
+// tells of all that failed.
 func (s *Service) Resume(ctx context.Context) (finished int, err error) {
 	start := time.Now()
 	defer func() {
 		s.observe(ctx, "profile.resume", start, err, observe.Value{Name: "finished", Number: float64(finished)})
 	}()
-	var failed []error
-	for n := range jobPartitions {
-		q := store.Query{Table: store.Users, Partition: jobPartition(n), Prefix: deleteJob, Read: store.Strong}
-		for job, err := range store.All(ctx, s.store, q) {
-			if err != nil {
-				failed = append(failed, err)
-				break
-			}
-			id, err := uuid.Parse(strings.TrimPrefix(job.Key.Sort, deleteJob))
-			if err == nil {
-				err = s.finish(ctx, id)
-			}
-			if err != nil {
-				s.logger.WarnContext(ctx, "profile: a deletion could not be finished and will be tried again", "error", err)
-				failed = append(failed, err)
-				continue
-			}
-			finished++
+	err = deletion.Resume(ctx, s.store, func(ctx context.Context, id uuid.UUID, _ store.Item) error {
+		if err := s.finish(ctx, id); err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			break
-		}
+		finished++
+		return nil
+	})
+	if err != nil {
+		return finished, fmt.Errorf("profile: resume: %w", err)
 	}
-	return finished, errors.Join(failed...)
+	return finished, nil
 }

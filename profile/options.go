@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"log/slog"
 	"runtime"
 	"time"
 
@@ -12,7 +11,6 @@ import (
 // Options tune a Service; the zero value is a good one, and so is a zero in any field.
 type Options struct {
 	Now      func() time.Time // nil: time.Now
-	Logger   *slog.Logger     // nil: nothing is logged
 	Observer observe.Observer // nil: nothing is observed
 
 	// Hash is what a password's hash costs. Passwords that were hashed at other costs are hashed
@@ -60,9 +58,6 @@ const (
 func (o Options) withDefaults() (Options, error) {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Observer = observe.Or(o.Observer)
 	if o.Hash == (HashParams{}) {

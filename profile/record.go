@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +20,7 @@ import (
 //	<profile>/api-keys         the list of API keys
 //	<profile>/api-key#<hash>   one for each key, for looking it up
 //	<hash of a name>/claim     one each for the e-mail, the username and the external identity
-//	<one of 16>/delete-profile#<profile>   a deletion that is not finished
+//	<jobs>/delete-profile#<profile>   a deletion that is not finished (package jobs)
 //	<signing keys>/keys        what session tokens are signed with
 
 // record is a profile as it is kept.
@@ -76,21 +75,6 @@ func identityClaim(i Identity) store.Key {
 	name := binary.BigEndian.AppendUint64(nil, uint64(len(i.Issuer)))
 	name = append(name, i.Issuer...)
 	return claimKey("identity", string(append(name, i.Subject...)))
-}
-
-const (
-	jobPartitions = 16
-	deleteJob     = "delete-profile#"
-)
-
-func jobPartition(n int) store.Partition { return store.HashPartition("jobs", strconv.Itoa(n)) }
-
-func deleteJobKey(id uuid.UUID) store.Key {
-	return store.Key{
-		Table:     store.Users,
-		Partition: jobPartition(int(id[0]) % jobPartitions),
-		Sort:      deleteJob + id.String(),
-	}
 }
 
 // put returns the write that keeps body under key.

@@ -2,7 +2,6 @@ package profile
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,7 +19,6 @@ import (
 type Service struct {
 	store      store.Store
 	now        func() time.Time
-	logger     *slog.Logger
 	observer   observe.Observer
 	hasher     *hasher
 	keys       *keyring
@@ -45,7 +43,6 @@ func NewService(s store.Store, o Options) (*Service, error) {
 	return &Service{
 		store:     s,
 		now:       o.Now,
-		logger:    o.Logger,
 		observer:  o.Observer,
 		hasher:    newHasher(o),
 		keys:      newKeyring(s, o),

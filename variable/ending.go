@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/jobs"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/store"
 )
@@ -23,19 +23,10 @@ type ending struct {
 	Consent    uuid.UUID `json:"consent"`
 }
 
-// Jobs are spread over a few partitions, which they share with those of other packages, so that no partition takes all writes and a look through all of them is short.
-const (
-	jobPartitions = 16
-	jobPrefix     = "wipe-readings#"
-)
+// wiping is the job of an ending; it is about the consent.
+const wiping jobs.Kind = "wipe-readings"
 
-func jobPartition(n byte) store.Partition {
-	return store.HashPartition("jobs", strconv.Itoa(int(n%jobPartitions)))
-}
-
-func (e ending) key() store.Key {
-	return store.Key{Table: store.Users, Partition: jobPartition(e.Consent[len(e.Consent)-1]), Sort: jobPrefix + e.Consent.String()}
-}
+func (e ending) key() store.Key { return wiping.Key(e.Consent) }
 
 func (e ending) write() (store.Write, error) {
 	body, err := store.Encode(e)
@@ -71,28 +62,15 @@ func (s *Service) done(ctx context.Context, e ending) error {
 }
 
 // Resume finishes wiping readings whose consent has ended, tells the hook of those ends that it did not take in yet, and returns how
-// many readings it deleted. What fails does not keep it from the rest; all errors are joined.
+// many readings it deleted. What fails is left for the next Resume and does not keep it from the rest; the error tells of all that failed.
 func (s *Service) Resume(ctx context.Context) (deleted int, err error) {
-	var failed []error
-	for n := range byte(jobPartitions) {
-		q := store.Query{Table: store.Users, Partition: jobPartition(n), Prefix: jobPrefix, Read: store.Strong}
-		for item, err := range store.All(ctx, s.store, q) {
-			if err != nil {
-				failed = append(failed, err)
-				break
-			}
-			n, err := s.resume(ctx, item)
-			deleted += n
-			if err != nil {
-				failed = append(failed, err)
-			}
-		}
-		if ctx.Err() != nil {
-			return deleted, ctx.Err()
-		}
-	}
-	if len(failed) > 0 {
-		return deleted, fmt.Errorf("variable: resume: %w", errors.Join(failed...))
+	err = wiping.Resume(ctx, s.store, func(ctx context.Context, _ uuid.UUID, job store.Item) error {
+		n, err := s.resume(ctx, job)
+		deleted += n
+		return err
+	})
+	if err != nil {
+		return deleted, fmt.Errorf("variable: resume: %w", err)
 	}
 	return deleted, nil
 }
