@@ -14,7 +14,7 @@ import (
 // How much music a provider is asked for.
 const (
 	typicalSeconds   = 210.0 // a track, as the planner counts them
-	tracksPerSlot    = 25    // candidates for each track of the plan …
+	tracksPerSlot    = 50    // candidates for each track of the plan …
 	fewestCandidates = 400   // … and at least so many in all,
 	mostCandidates   = 4000  // and at most
 	likedCandidates  = 150   // of the genres and of the artists that the listener likes, each
