@@ -100,6 +100,9 @@ type bounder struct {
 	behind   []float64     // by layer and bucket: least cost until there, with the cheapest transitions
 	departs  [][]departure // by layer and bucket: the starts with what it costs from there on, cheapest first
 	arrivals [][]arrival   // by layer and bucket
+	// Of both only those are kept that a track can still reach; what they took is used again.
+	spareDeparts  [][]departure
+	spareArrivals [][]arrival
 
 	labels   []label
 	queue    []arrival
@@ -329,7 +332,9 @@ func (b *bounder) level(buckets int) {
 	b.ahead = make([]float64, layers*b.buckets)
 	b.choice = make([]int32, layers*b.buckets)
 	b.behind = make([]float64, layers*b.buckets)
+	b.spareDeparts = reclaim(b.spareDeparts, b.departs)
 	b.departs = make([][]departure, layers*b.buckets)
+	b.spareArrivals = reclaim(b.spareArrivals, b.arrivals)
 	b.arrivals = make([][]arrival, layers*b.buckets)
 
 	cell := b.width / boxesPerBucket
@@ -577,9 +582,7 @@ func (b *bounder) pass(ctx context.Context, cost float64) (float64, bool) {
 		return 0, false
 	}
 	b.labels = b.labels[:0]
-	for i := range b.arrivals {
-		b.arrivals[i] = b.arrivals[i][:0]
-	}
+	b.spareArrivals = reclaim(b.spareArrivals, b.arrivals)
 	b.arrivals[0] = append(b.arrivals[0], arrival{track: none, before: none, label: none})
 	total, last, end := limit, none, 0
 	for at := range b.buckets {
@@ -589,6 +592,7 @@ func (b *bounder) pass(ctx context.Context, cost float64) (float64, bool) {
 		for layer := range len(b.pins) + 1 {
 			i := layer*b.buckets + at
 			b.settle(i)
+			b.spareArrivals = reclaim(b.spareArrivals, b.arrivals[i:i+1])
 			if len(b.queue) == 0 {
 				b.nodes[i] = b.nodes[i][:0]
 				continue
@@ -753,11 +757,37 @@ func (b *bounder) land(layer, at int, k int32, cost float64, by arrival) {
 	a := arrival{track: k, before: by.track, label: int32(len(b.labels) - 1)}
 	i := layer*b.buckets + at + int(b.step[k])
 	a.cost = cost - b.mu*b.rest[k]
-	b.arrivals[i] = append(b.arrivals[i], a)
+	b.arrive(i, a)
 	if b.rest[k] > 0 {
 		a.cost = cost + b.mu*(b.width-b.rest[k])
-		b.arrivals[i+1] = append(b.arrivals[i+1], a)
+		b.arrive(i+1, a)
 	}
+}
+
+func (b *bounder) arrive(i int, a arrival) {
+	if b.arrivals[i] == nil {
+		b.arrivals[i], b.spareArrivals = reuse(b.spareArrivals)
+	}
+	b.arrivals[i] = append(b.arrivals[i], a)
+}
+
+// reclaim takes lists that are no longer needed among the spare ones.
+func reclaim[T any](spare, lists [][]T) [][]T {
+	for i, list := range lists {
+		if cap(list) > 0 {
+			spare = append(spare, list[:0])
+		}
+		lists[i] = nil
+	}
+	return spare
+}
+
+// reuse takes an empty list from the spare ones, nil where there is none.
+func reuse[T any](spare [][]T) (list []T, left [][]T) {
+	if n := len(spare); n > 0 {
+		return spare[n-1], spare[:n-1]
+	}
+	return nil, spare
 }
 
 // lookAhead computes backwards what the rest costs at least from each bucket.
@@ -810,14 +840,24 @@ func (b *bounder) lookBehind() {
 // backward computes what follows each start costs at least, transitions included, and drops the starts that cannot be part of a better
 // plan; false where the context ended.
 func (b *bounder) backward(ctx context.Context, limit float64) bool {
+	b.spareDeparts = reclaim(b.spareDeparts, b.departs)
+	reach := int(b.in.longest/b.width) + 2 // buckets that a track that starts in one can end in
 	for at := b.buckets - 1; at >= 0; at-- {
 		if ctx.Err() != nil {
 			return false
 		}
 		for layer := len(b.pins); layer >= 0; layer-- {
 			i := layer*b.buckets + at
+			if at+reach < b.buckets {
+				b.spareDeparts = reclaim(b.spareDeparts, b.departs[i+reach:i+reach+1])
+			}
+			if len(b.nodes[i]) == 0 {
+				continue
+			}
 			b.work -= len(b.nodes[i]) * max(b.n, usualCandidates) / usualCandidates
-			left, departs := b.nodes[i][:0], b.departs[i][:0]
+			left := b.nodes[i][:0]
+			var departs []departure
+			departs, b.spareDeparts = reuse(b.spareDeparts)
 			for _, node := range b.nodes[i] {
 				k, to := node.track, layer
 				if b.passes(layer, k) {
