@@ -67,13 +67,6 @@ func checkIndex(f *fault.Fields, index *int, last int) {
 	}
 }
 
-// checkPage notes what is wrong with a listing's limit.
-func checkPage(f *fault.Fields, limit int) {
-	if limit < 1 || limit > MaxPage {
-		f.Add("limit", "Limit must be between 1 and %d", MaxPage)
-	}
-}
-
 // checkWeights returns what is wrong with Options.Weights, all of it.
 func checkWeights(weights map[Type]float64) error {
 	var f fault.Fields

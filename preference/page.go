@@ -2,28 +2,22 @@ package preference
 
 import (
 	"context"
-	"encoding/base64"
 
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// MaxPage is how many preferences a page holds at most.
-const MaxPage = 100
-
 // List returns preferences by index. limit is 1–100; token continues a listing. Where the list changes between
 // pages, no preference is listed twice, and none is missed that was there all the time. v is the list's version, zero for
 // a list in which nothing ever was.
-func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) (page []Preference, next string, v store.Version, err error) {
+func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) (listing []Preference, next string, v store.Version, err error) {
 	var f fault.Fields
-	checkPage(&f, limit)
 	seen, ok := parseToken(token)
-	if !ok {
-		f.Add("pageToken", "Page token is not valid")
-	}
+	page.Check(&f, limit, ok)
 	if err := f.Err(); err != nil {
 		return nil, "", store.Version{}, err
 	}
@@ -40,7 +34,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 			return nil, "", store.Version{}, errNoProfile
 		}
 	}
-	page = []Preference{}
+	listing = []Preference{}
 	var listed []mark
 	more := false
 	for i, e := range l {
@@ -49,8 +43,8 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		switch {
 		case before:
 			listed = append(listed, m)
-		case len(page) < limit:
-			page = append(page, e.preference(i))
+		case len(listing) < limit:
+			listing = append(listing, e.preference(i))
 			listed = append(listed, m)
 		default:
 			more = true
@@ -59,7 +53,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 	if more {
 		next = formatToken(listed)
 	}
-	return page, next, v, nil
+	return listing, next, v, nil
 }
 
 // A page token names the preferences that were listed already and are still there, since neither an index nor a
@@ -75,7 +69,7 @@ func formatToken(listed []mark) string {
 	for _, m := range listed {
 		b = append(b, m[:]...)
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	return page.EncodeToken(b)
 }
 
 // parseToken reads what formatToken wrote; "" is the token of the first page.
@@ -84,8 +78,8 @@ func parseToken(token string) (map[mark]struct{}, bool) {
 		return nil, true
 	}
 	const size = len(mark{})
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) < 1+size || b[0] != tokenKind || len(b) > 1+size*MaxPreferences || (len(b)-1)%size != 0 {
+	b, ok := page.DecodeToken(token)
+	if !ok || len(b) < 1+size || b[0] != tokenKind || len(b) > 1+size*MaxPreferences || (len(b)-1)%size != 0 {
 		return nil, false
 	}
 	seen := make(map[mark]struct{}, len(b)/size)

@@ -3,7 +3,6 @@ package profile
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -31,8 +31,6 @@ type savedAPIKey struct {
 
 // MaxAPIKeys is how many API keys a profile can have.
 const MaxAPIKeys = 100
-
-const maxPageSize = 100
 
 func apiKeysKey(id uuid.UUID) store.Key {
 	return store.Key{Table: store.Users, Partition: id, Sort: "api-keys"}
@@ -94,15 +92,10 @@ func (k savedAPIKey) public() APIKey { return APIKey{ID: k.ID, CreatedAt: k.Crea
 
 // APIKeys lists the live keys in order of creation. limit is 1–100; token continues a listing, also one whose
 // last key was deleted meanwhile. next is empty on the last page.
-func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, token string) (page []APIKey, next string, err error) {
+func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, token string) (listed []APIKey, next string, err error) {
 	var f fault.Fields
-	if limit < 1 || limit > maxPageSize {
-		f.Add("limit", "Limit must be 1 to %d", maxPageSize)
-	}
-	from, err := decodePlace(token)
-	if err != nil {
-		f.Add("pageToken", "Invalid page token")
-	}
+	from, ok := decodePlace(token)
+	page.Check(&f, limit, ok)
 	if err := f.Err(); err != nil {
 		return nil, "", err
 	}
@@ -123,34 +116,30 @@ func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, t
 	for _, k := range list.Keys {
 		switch {
 		case k.Place < from:
-		case len(page) == limit:
-			return page, encodePlace(k.Place), nil
+		case len(listed) == limit:
+			return listed, encodePlace(k.Place), nil
 		default:
-			page = append(page, k.public())
+			listed = append(listed, k.public())
 		}
 	}
-	return page, "", nil
+	return listed, "", nil
 }
 
 // A page token is the place of the next page's first key.
-func encodePlace(n uint64) string {
-	return base64.RawURLEncoding.EncodeToString(strconv.AppendUint(nil, n, 10))
-}
+func encodePlace(n uint64) string { return page.EncodeToken(strconv.AppendUint(nil, n, 10)) }
 
-func decodePlace(token string) (uint64, error) {
+func decodePlace(token string) (n uint64, ok bool) {
 	if token == "" {
-		return 0, nil
+		return 0, true
 	}
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil {
-		return 0, err
-	}
-	return strconv.ParseUint(string(b), 10, 64)
+	b, ok := page.DecodeToken(token)
+	n, err := strconv.ParseUint(string(b), 10, 64)
+	return n, ok && err == nil
 }
 
 // DeleteAPIKey withdraws a key.
 func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) error {
-	err := s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
+	return s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
 		for i, k := range list.Keys {
 			if k.ID == keyID {
 				list.Keys = append(list.Keys[:i], list.Keys[i+1:]...)
@@ -159,7 +148,6 @@ func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) 
 		}
 		return nil, fault.New(fault.NotFound, "API key with the specified ID does not exist")
 	})
-	return err
 }
 
 // CheckAPIKey returns nil if secret is a live key of the profile's, else a forbidden error "Invalid API key". It is one strong read.

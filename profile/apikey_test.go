@@ -106,11 +106,11 @@ func TestAPIKeyPages(t *testing.T) {
 
 	for _, limit := range []int{0, -1, 101} {
 		_, _, err := f.APIKeys(t.Context(), p.ID, limit, "%")
-		requireFields(t, err, map[string]string{"limit": "Limit must be 1 to 100", "pageToken": "Invalid page token"})
+		requireFields(t, err, map[string]string{"limit": "Limit must be between 1 and 100", "pageToken": "Page token is not valid"})
 	}
 	for _, token := range []string{"!", "eA", "LTE", "MTg0NDY3NDQwNzM3MDk1NTE2MTY"} { // no base64, "x", "-1", 2^64
 		_, _, err := f.APIKeys(t.Context(), p.ID, 10, token)
-		requireFields(t, err, map[string]string{"pageToken": "Invalid page token"})
+		requireFields(t, err, map[string]string{"pageToken": "Page token is not valid"})
 	}
 }
 

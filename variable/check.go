@@ -70,15 +70,6 @@ func validZone(zone string) bool {
 	return err == nil
 }
 
-func checkListing(f *fault.Fields, limit int, tokenOK bool) {
-	if limit < 1 || limit > MaxPage {
-		f.Add("limit", "Limit must be between 1 and %d", MaxPage)
-	}
-	if !tokenOK {
-		f.Add("pageToken", "Page token is not valid")
-	}
-}
-
 // checkReadings says all that is wrong with readings for v at the time now.
 func checkReadings(v Variable, readings []Reading, now time.Time) error {
 	var f fault.Fields

@@ -3,7 +3,6 @@ package variable
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -151,7 +151,7 @@ func (s *Service) write(ctx context.Context, profileID uuid.UUID, v Variable, wr
 func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit int, token string) ([]Reading, string, error) {
 	var f fault.Fields
 	before, ok := parseReadingToken(token)
-	checkListing(&f, limit, ok)
+	page.Check(&f, limit, ok)
 	if err := f.Err(); err != nil {
 		return nil, "", err
 	}
@@ -159,25 +159,25 @@ func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit i
 	if err != nil {
 		return nil, "", err
 	}
-	page := []Reading{}
+	listed := []Reading{}
 	if !v.OptedIn {
-		return page, "", nil
+		return listed, "", nil
 	}
 	last := ""
 	for item, err := range store.All(ctx, s.store, s.readingsOf(v, before, limit+1)) {
 		if err != nil {
 			return nil, "", fmt.Errorf("variable: list readings: %w", err)
 		}
-		if len(page) == limit {
-			return page, base64.RawURLEncoding.EncodeToString([]byte(last)), nil
+		if len(listed) == limit {
+			return listed, page.EncodeToken([]byte(last)), nil
 		}
 		r, err := readingOf(item)
 		if err != nil {
 			return nil, "", err
 		}
-		page, last = append(page, r), item.Key.Sort
+		listed, last = append(listed, r), item.Key.Sort
 	}
-	return page, "", nil
+	return listed, "", nil
 }
 
 // readingsOf selects a variable's readings before a sort key ("" for all), newest first.
@@ -201,8 +201,8 @@ func parseReadingToken(token string) (before string, ok bool) {
 	if token == "" {
 		return "", true
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
+	b, ok := page.DecodeToken(token)
+	if !ok {
 		return "", false
 	}
 	rest, ok := strings.CutPrefix(string(b), readingPrefix)

@@ -2,7 +2,6 @@ package variable
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 )
@@ -276,14 +276,11 @@ func (s *Service) remove(ctx context.Context, profileID, id uuid.UUID, ifMatch s
 	return ended, v, err
 }
 
-// MaxPage is how many variables or readings a page holds at most.
-const MaxPage = 100
-
 // List returns variables in order of creation. limit is 1–100; token continues a listing.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]Variable, string, error) {
 	var f fault.Fields
 	after, ok := parseListToken(token)
-	checkListing(&f, limit, ok)
+	page.Check(&f, limit, ok)
 	if err := f.Err(); err != nil {
 		return nil, "", err
 	}
@@ -300,18 +297,18 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 			return nil, "", errNoProfile
 		}
 	}
-	page := []Variable{}
+	listed := []Variable{}
 	for _, v := range all {
 		if v.ID.String() <= after {
 			continue
 		}
-		if len(page) == limit {
-			last := page[limit-1].ID
-			return page, base64.RawURLEncoding.EncodeToString(last[:]), nil
+		if len(listed) == limit {
+			last := listed[limit-1].ID
+			return listed, page.EncodeToken(last[:]), nil
 		}
-		page = append(page, v)
+		listed = append(listed, v)
 	}
-	return page, "", nil
+	return listed, "", nil
 }
 
 // parseListToken returns the id after which a page begins, which is what a token holds; "" for the first page.
@@ -319,12 +316,9 @@ func parseListToken(token string) (after string, ok bool) {
 	if token == "" {
 		return "", true
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil {
-		return "", false
-	}
+	b, ok := page.DecodeToken(token)
 	id, err := uuid.FromBytes(b)
-	return id.String(), err == nil
+	return id.String(), ok && err == nil
 }
 
 // all returns a profile's variables in order of creation: there are only as many as there are types.
