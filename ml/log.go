@@ -2,6 +2,7 @@ package ml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -50,7 +51,7 @@ func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interac
 	if err := s.Check(events); err != nil {
 		return nil, err
 	}
-	if err := s.exists(ctx, profileID); err != nil {
+	if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 		return nil, err
 	}
 	events = storable(events)
@@ -77,15 +78,6 @@ func storable(events []Interaction) []Interaction {
 		}
 	}
 	return events
-}
-
-// exists returns a not-found error unless the profile's gate is open.
-func (s *Service) exists(ctx context.Context, profileID uuid.UUID) error {
-	open, err := profile.Open(ctx, s.store, profileID)
-	if err == nil && !open {
-		return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
-	}
-	return err
 }
 
 // around returns what the log holds under the events' ids near their times. The stretches of time that are read are joined
@@ -159,8 +151,8 @@ func (s *Service) keep(ctx context.Context, profileID uuid.UUID, events []Intera
 	// The caller may have left, and some rows may be there even so.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
 	defer cancel()
-	gone := s.exists(ctx, profileID)
-	if fault.KindOf(gone) != fault.NotFound {
+	gone := profile.CheckOpen(ctx, s.store, profileID)
+	if !errors.Is(gone, profile.ErrNotFound) {
 		if wrote != nil {
 			return wrote
 		}

@@ -144,7 +144,7 @@ func (s *Service) Forget(ctx context.Context, profileID, consent uuid.UUID) (err
 		}
 		return true
 	})
-	if errors.Is(err, errNoProfile) {
+	if errors.Is(err, profile.ErrNotFound) {
 		return nil // nothing is left of the profile, nor can anything come
 	}
 	return err
@@ -173,7 +173,7 @@ func (s *Service) changeLearned(ctx context.Context, profileID uuid.UUID, f func
 		return writes, nil
 	})
 	if store.Has(err, profile.GateKey(profileID)) {
-		return errNoProfile
+		return profile.ErrNotFound
 	}
 	return err
 }

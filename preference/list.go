@@ -103,7 +103,7 @@ func (s *Service) change(ctx context.Context, profileID uuid.UUID, kind int, f f
 		return writes, nil
 	})
 	if store.Has(err, profile.GateKey(profileID)) {
-		return store.Version{}, errNoProfile
+		return store.Version{}, profile.ErrNotFound
 	}
 	return item.Version, err
 }

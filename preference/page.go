@@ -26,12 +26,8 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		return nil, "", store.Version{}, err
 	}
 	if v == (store.Version{}) {
-		open, err := profile.Open(ctx, s.store, profileID)
-		if err != nil {
+		if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 			return nil, "", store.Version{}, err
-		}
-		if !open {
-			return nil, "", store.Version{}, errNoProfile
 		}
 	}
 	listing = []Preference{}

@@ -53,7 +53,6 @@ func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) 
 
 var (
 	errNoPreference = fault.New(fault.NotFound, "Preference with the specified ID does not exist")
-	errNoProfile    = fault.New(fault.NotFound, "Profile with the specified ID does not exist")
 	errFull         = fault.New(fault.Conflict, "A profile holds at most %d preferences", MaxPreferences)
 	errDuplicate    = fault.New(fault.Conflict, "A preference of the same type and value already exists")
 	errStale        = fault.New(fault.Stale, "The preferences have changed in the meantime")

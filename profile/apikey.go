@@ -83,7 +83,7 @@ func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*api
 		return append(writes, put(key, list, store.None)), nil // store.Update sets the condition
 	})
 	if store.Has(err, GateKey(id)) {
-		return notFound()
+		return ErrNotFound
 	}
 	return err
 }
@@ -105,12 +105,8 @@ func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, t
 		return nil, "", err
 	}
 	if !found { // no key was ever made, or there is no profile
-		open, err := Open(ctx, s.store, profileID)
-		if err != nil {
+		if err := CheckOpen(ctx, s.store, profileID); err != nil {
 			return nil, "", err
-		}
-		if !open {
-			return nil, "", notFound()
 		}
 	}
 	for _, k := range list.Keys {

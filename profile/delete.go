@@ -46,7 +46,7 @@ func (s *Service) mark(ctx context.Context, id uuid.UUID, cascade bool, ifMatch 
 		case err != nil:
 			return err
 		case !found:
-			return notFound()
+			return ErrNotFound
 		case rec.Deleting:
 			return nil
 		case ifMatch != (store.Version{}) && ifMatch != v:

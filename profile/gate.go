@@ -6,8 +6,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/store"
 )
+
+// ErrNotFound is what every service answers about a profile that does not exist or is being deleted.
+var ErrNotFound error = fault.New(fault.NotFound, "Profile with the specified ID does not exist")
 
 // Gate returns the write that must be part of every Apply that creates something which belongs to a
 // profile: it fails, on [GateKey], where the profile does not exist or is being deleted.
@@ -27,4 +31,13 @@ func Open(ctx context.Context, s store.Store, profileID uuid.UUID) (bool, error)
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// CheckOpen returns [ErrNotFound] unless the gate is [Open].
+func CheckOpen(ctx context.Context, s store.Store, profileID uuid.UUID) error {
+	open, err := Open(ctx, s, profileID)
+	if err == nil && !open {
+		return ErrNotFound
+	}
+	return err
 }

@@ -32,7 +32,7 @@ func (s *Service) Identity(ctx context.Context, profileID uuid.UUID) (Identity, 
 	case err != nil:
 		return Identity{}, false, err
 	case !found, r.Deleting:
-		return Identity{}, false, notFound()
+		return Identity{}, false, ErrNotFound
 	case r.Identity == nil:
 		return Identity{}, false, nil
 	}

@@ -63,7 +63,7 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Profile, error) {
 		return Profile{}, err
 	}
 	if !found || r.Deleting {
-		return Profile{}, notFound()
+		return Profile{}, ErrNotFound
 	}
 	return r.profile(id, v), nil
 }

@@ -189,7 +189,7 @@ func (s *Service) Sessions(ctx context.Context, profileID uuid.UUID) ([]Session,
 		return nil, err
 	}
 	if !found {
-		return nil, notFound()
+		return nil, ErrNotFound
 	}
 	var sessions []Session
 	for _, x := range lg.alive(s.now()) {

@@ -62,7 +62,7 @@ func (u *update) writes(ctx context.Context, old store.Item, found bool) ([]stor
 		}
 	}
 	if !found || before.Deleting {
-		return nil, notFound()
+		return nil, ErrNotFound
 	}
 	if u.ifMatch != (store.Version{}) && u.ifMatch != old.Version {
 		return nil, stale()

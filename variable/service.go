@@ -57,7 +57,6 @@ func (s *Service) OnChange(hook func(ctx context.Context, c Change) error) { s.h
 
 var (
 	errNoVariable = fault.New(fault.NotFound, "Variable with the specified ID does not exist")
-	errNoProfile  = fault.New(fault.NotFound, "Profile with the specified ID does not exist")
 	errNotOptedIn = fault.New(fault.Conflict, "The variable is not opted into")
 	errStale      = fault.New(fault.Stale, "The variable has changed in the meantime")
 )
@@ -102,7 +101,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 	err = s.store.Apply(ctx, store.Put(item, store.Absent), store.Put(store.Item{Key: claimKey(profileID, a.Type), Body: []byte(`{}`)}, store.Absent), profile.Gate(profileID))
 	switch {
 	case store.Has(err, profile.GateKey(profileID)):
-		return Variable{}, errNoProfile
+		return Variable{}, profile.ErrNotFound
 	case store.Has(err, claimKey(profileID, a.Type)):
 		return Variable{}, fault.New(fault.Conflict, "A variable of type %s already exists", a.Type)
 	case err != nil:
@@ -289,12 +288,8 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		return nil, "", err
 	}
 	if len(all) == 0 {
-		open, err := profile.Open(ctx, s.store, profileID)
-		if err != nil {
+		if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 			return nil, "", fmt.Errorf("variable: list: %w", err)
-		}
-		if !open {
-			return nil, "", errNoProfile
 		}
 	}
 	listed := []Variable{}
