@@ -2,7 +2,6 @@ package ml
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -27,8 +26,6 @@ const (
 	reuseWindow = time.Hour
 	// rowsPage is how many rows of a listener's are read at a time: most readers want the newest few hundred.
 	rowsPage = 250
-	// takeBackTimeout bounds what is done after the caller's context has ended.
-	takeBackTimeout = 10 * time.Second
 )
 
 // Log keeps interactions (at most MaxBatch, checked) and returns those that were not in the log before, in the order given.
@@ -147,24 +144,13 @@ func (s *Service) keep(ctx context.Context, profileID uuid.UUID, events []Intera
 		}
 		writes[i] = store.Put(item, store.None)
 	}
-	wrote := store.Bulk(ctx, s.store, writes...)
-	// The caller may have left, and some rows may be there even so.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
-	defer cancel()
-	gone := profile.CheckOpen(ctx, s.store, profileID)
-	if !errors.Is(gone, profile.ErrNotFound) {
-		if wrote != nil {
-			return wrote
-		}
-		return gone
+	open, err := store.BulkWhile(ctx, s.store, writes, func(ctx context.Context) (bool, error) {
+		return profile.Open(ctx, s.store, profileID)
+	})
+	if err == nil && !open {
+		return profile.ErrNotFound
 	}
-	for i := range writes {
-		writes[i] = store.Delete(writes[i].Key, store.None)
-	}
-	if err := store.Bulk(ctx, s.store, writes...); err != nil {
-		return err
-	}
-	return gone
+	return err
 }
 
 // Interactions returns a listener's interactions in order of time, from ≤ At < to; zero times for no bound; newest first where

@@ -129,6 +129,9 @@ var leaseKey = store.Key{Table: store.Models, Partition: popularityPartition, So
 // from the dead, does no harm: counting twice gives the same.
 const leaseTime = 10 * time.Minute
 
+// releaseTime bounds how long Refresh goes on after its context has ended, to give the lease back.
+const releaseTime = 10 * time.Second
+
 // Refresh counts popularity anew from the log where the one in force is older than an hour. Of several instances one counts
 // (it holds a lease for ten minutes), and the others take what it counted, then or later. Stopped at any point it goes on from there the next time.
 func (s *Service) Refresh(ctx context.Context) error {
@@ -150,7 +153,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 		return err
 	}
 	err := s.recount(ctx, begun)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
 	released := s.store.Apply(ctx, store.Delete(leaseKey, store.VersionIs(lease.Version)))
 	if errors.Is(released, store.ErrConflict) {

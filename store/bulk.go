@@ -1,6 +1,10 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // Bulker is implemented by stores that make many writes at less cost than by Apply.
 type Bulker interface {
@@ -32,6 +36,35 @@ func Bulk(ctx context.Context, s Store, writes ...Write) error {
 		writes = writes[n:]
 	}
 	return nil
+}
+
+// takeBackTime bounds how long BulkWhile goes on after its caller's context has ended.
+const takeBackTime = 10 * time.Second
+
+// BulkWhile makes puts, as [Bulk] does, that may stay only while something else lives, such as the profile that they belong to; what
+// ends it deletes what it finds once it has ended. After writing, and whatever became of the writing and of ctx, it asks lives, which
+// must read strongly. Where the answer is false it deletes what it wrote, since the other deletion may have been
+// before that, and returns false. It goes on for up to 10 s after the end of ctx to do so. After an error
+// some puts may be there; repeating all of them is safe.
+func BulkWhile(ctx context.Context, s Store, puts []Write, lives func(ctx context.Context) (bool, error)) (lived bool, err error) {
+	wrote := Bulk(ctx, s, puts...)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takeBackTime)
+	defer cancel()
+	lived, err = lives(ctx)
+	switch {
+	case err == nil && !lived:
+		back := make([]Write, len(puts))
+		for i := range puts {
+			back[i] = Delete(puts[i].Key, None)
+		}
+		if err := Bulk(ctx, s, back...); err != nil {
+			return false, fmt.Errorf("store: take back: %w", err)
+		}
+		return false, nil
+	case wrote != nil:
+		return lived, wrote
+	}
+	return lived, err
 }
 
 // CheckBulk is [CheckWrites] for Bulk: the same limits for each write, none for all of them together, no conditions,

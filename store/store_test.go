@@ -599,6 +599,53 @@ func TestBulk(t *testing.T) {
 	require.ErrorIs(t, store.Bulk(canceled, s), context.Canceled)
 }
 
+func TestBulkWhile(t *testing.T) {
+	t.Parallel()
+	errTaking := errors.New("taking back")
+	for name, c := range map[string]struct {
+		lives      bool
+		look       error // what lives answers
+		write      error // what the first Apply answers, once it is made
+		takeBack   error // what the second one does
+		want       error
+		wantStored bool
+	}{
+		"lives":               {lives: true, wantStored: true},
+		"ended":               {},
+		"ended, half written": {write: errTest},
+		"not written":         {lives: true, write: errTest, want: errTest, wantStored: true},
+		"not known":           {look: errTest, want: errTest, wantStored: true},
+		"nothing known":       {look: errTaking, write: errTest, want: errTest, wantStored: true},
+		"not taken back":      {takeBack: errTaking, want: errTaking, wantStored: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			inner := memstore.New(nil)
+			s := &faulty{Store: opaque{inner}}
+			calls := 0
+			s.apply = func() error {
+				if calls++; calls > 1 {
+					return c.takeBack
+				}
+				require.NoError(t, inner.Apply(t.Context(), put("a")))
+				return c.write
+			}
+			lived, err := store.BulkWhile(ctx, s, []store.Write{put("a")}, func(ctx context.Context) (bool, error) {
+				cancel() // the caller does not wait for it
+				require.NoError(t, ctx.Err())
+				_, bounded := ctx.Deadline()
+				require.True(t, bounded)
+				return c.lives, c.look
+			})
+			require.ErrorIs(t, err, c.want)
+			require.Equal(t, c.lives, lived)
+			_, err = inner.Get(t.Context(), key("a"), store.Strong)
+			require.Equal(t, c.wantStored, err == nil)
+		})
+	}
+}
+
 func sizes(applied [][]store.Write) (n []int) {
 	for _, writes := range applied {
 		n = append(n, len(writes))

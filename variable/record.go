@@ -35,9 +35,9 @@ const (
 // timeSort is what the sort keys of readings at t, or later, begin with or come after.
 func timeSort(t time.Time) string { return readingPrefix + t.UTC().Format(readingTime) }
 
-// Record stores readings, at most MaxBatch, all or none of them. A reading is the same if its time and all it says are the same, however often
-// it is recorded: after an error, recording all of them again completes what is missing and doubles nothing. Coordinates are
-// coarsened before anything is done with them.
+// Record stores readings, 1 to [MaxBatch]. If one of them is wrong, none is stored, and the error names every wrong field.
+// Readings are the same if their time and all they say are the same: after an error that is the store's, some may be stored, and
+// recording all of them again completes what is missing and doubles nothing. Coordinates are coarsened before anything is done with them.
 //
 // It is a conflict where the variable is not opted into, also if it was opted out of meanwhile; nothing is kept then.
 func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings []Reading) (err error) {
@@ -118,33 +118,24 @@ func itemOfReading(v Variable, r Reading) (store.Item, error) {
 	}, nil
 }
 
-// lateness is how long Record goes on after its caller has left, to see that nothing stays which must not.
-const lateness = 5 * time.Second
-
-// write stores readings, looks whether their consent lives still, and takes them back if not. Whatever became of the writing and of
-// the caller, it looks: what was written in part must not stay either.
+// write stores readings while their consent lives.
 func (s *Service) write(ctx context.Context, profileID uuid.UUID, v Variable, writes []store.Write) error {
-	writeErr := store.Bulk(ctx, s.store, writes...)
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateness)
-	defer cancel()
-	now, err := s.Get(late, profileID, v.ID)
-	if err == nil && now.Consent != v.Consent {
-		err = errNotOptedIn
-	}
-	if errors.Is(err, errNotOptedIn) || errors.Is(err, errNoVariable) {
-		back := make([]store.Write, len(writes))
-		for i, w := range writes {
-			back[i] = store.Delete(w.Key, store.None)
+	ended := errNotOptedIn
+	lived, err := store.BulkWhile(ctx, s.store, writes, func(ctx context.Context) (bool, error) {
+		now, err := s.Get(ctx, profileID, v.ID)
+		if errors.Is(err, errNoVariable) {
+			ended = errNoVariable
+			return false, nil
 		}
-		if err := store.Bulk(late, s.store, back...); err != nil {
-			return fmt.Errorf("variable: take back readings: %w", err)
-		}
-		return err
+		return now.Consent == v.Consent, err
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("variable: record: %w", err)
+	case !lived:
+		return ended
 	}
-	if writeErr != nil {
-		return fmt.Errorf("variable: record: %w", writeErr)
-	}
-	return err
+	return nil
 }
 
 // Readings returns readings, newest first: those of the present consent that are within the present retention. limit is 1–100; token continues a listing.
