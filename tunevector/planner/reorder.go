@@ -40,9 +40,9 @@ var orderKeys = map[Order]func(point) float64{
 // the stage for which they were planned: the music changes at the same time as before, though a shorter track than the planned one
 // may then lie there with its middle beyond the stage's end.
 //
-// Where the order breaks the artist gap, the next track in the order that keeps it comes first; where none does, the order
-// wins, and Solution.ArtistGap says what was kept. OrderArc lets the local search improve the given order by exchanging tracks.
-// The shuffle is that of p.Seed.
+// Where the order breaks the artist gap, the next track in the order that keeps it comes first; where none does, the track comes
+// earlier, as near to its place as it can; where that does not help either, the order wins, and Solution.ArtistGap says what was
+// kept. OrderArc lets the local search improve the given order by exchanging tracks. The shuffle is that of p.Seed.
 func Reorder(ctx context.Context, p Problem, planned []Placed, order Order) (Solution, error) {
 	if err := p.validate(); err != nil {
 		return Solution{}, err
@@ -62,7 +62,7 @@ func Reorder(ctx context.Context, p Problem, planned []Placed, order Order) (Sol
 			seq = l.seq
 		}
 	} else {
-		seq = in.sort(seq, stages, order, p.Seed)
+		seq = in.sortSpaced(seq, stages, order, p.Seed)
 	}
 	in.gap = in.keptGap(seq)
 	s := in.place(seq)
@@ -136,6 +136,23 @@ func (p *Problem) replay(planned []Placed, order Order) (in *instance, seq []int
 	return in, seq, stages, nil
 }
 
+// sortSpaced sorts with the largest artist gap that a sorted sequence keeps: one that cannot be kept may spoil a smaller one.
+func (in *instance) sortSpaced(seq []int32, stages []int, order Order, seed uint64) []int32 {
+	asked := in.gap
+	defer func() { in.gap = asked }()
+	var best []int32
+	most := 0
+	for gap := asked; gap > most; gap-- {
+		in.gap = gap
+		sorted := in.sort(seq, stages, order, seed)
+		in.gap = asked
+		if kept := in.keptGap(sorted); kept > most {
+			best, most = sorted, kept
+		}
+	}
+	return best
+}
+
 // sort sorts within runs of the same stage, around pinned tracks.
 func (in *instance) sort(seq []int32, stages []int, order Order, seed uint64) []int32 {
 	keys := make([]float64, len(in.ids))
@@ -164,7 +181,7 @@ func (in *instance) sort(seq []int32, stages []int, order Order, seed uint64) []
 			if !has(in.free, int(seq[i])) {
 				continue
 			}
-			next := 0
+			next := -1
 			for j, k := range run {
 				sorted[i] = k
 				if in.spaced(sorted, i) && in.spacedAhead(sorted, i) {
@@ -172,12 +189,38 @@ func (in *instance) sort(seq []int32, stages []int, order Order, seed uint64) []
 					break
 				}
 			}
-			sorted[i] = run[next]
+			if next < 0 {
+				next = 0
+				sorted[i] = run[0]
+				in.moveForward(sorted, from, i)
+			}
 			run = slices.Delete(run, next, next+1)
 		}
 		from = to
 	}
 	return sorted
+}
+
+// moveForward puts the track at i, which is too near to others, in the last place before it, but not before from, where all keep their
+// distance; what lies between moves back, around pinned tracks. Where there is no such place it changes nothing.
+func (in *instance) moveForward(seq []int32, from, i int) {
+	trial := slices.Clone(seq[:i+1])
+	at := i
+	for j := i - 1; j >= from; j-- {
+		if !has(in.free, int(seq[j])) {
+			continue
+		}
+		trial[at], trial[j] = trial[j], trial[at]
+		at = j
+		kept := true
+		for m := j; m <= i && kept; m++ {
+			kept = in.spaced(trial, m) && (!has(in.free, int(trial[m])) || in.spacedAhead(trial, m))
+		}
+		if kept {
+			copy(seq, trial)
+			return
+		}
+	}
 }
 
 // spacedAhead reports whether the track at i keeps its distance from what is pinned behind it.

@@ -124,6 +124,18 @@ func TestReorderRepairsSpacing(t *testing.T) {
 	require.Equal(t, []string{"t000", "t003", "t006", "t001", "t004", "t007", "t002", "t005", "t008"}, ids(r))
 	require.Equal(t, 3, r.ArtistGap)
 
+	// The last two are one artist's: one of them comes earlier.
+	q := problem(6)
+	q.Duration = 6 * 210
+	for i := range q.Candidates {
+		q.Candidates[i].Features.Energy = float64(i) / 10
+	}
+	q.Candidates[4].Artists = q.Candidates[5].Artists
+	s = solve(t, q)
+	r = reorder(t, q, s, planner.OrderEnergyAscending)
+	require.Equal(t, []string{"t000", "t001", "t005", "t002", "t003", "t004"}, ids(r))
+	require.Equal(t, 3, r.ArtistGap)
+
 	// It gives way where the order leaves no other.
 	for i := range p.Candidates {
 		p.Candidates[i].Artists = []string{"the only one"}
