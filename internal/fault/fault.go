@@ -150,6 +150,36 @@ func (f *Fields) Add(field, format string, args ...any) {
 	}
 }
 
+// Join adds what err, if it is one of fields, says of others than those noted: of none that is noted itself, lies in one
+// that is, or holds one. For what is read of a value of which a part is wrong is not what was meant.
+func (f *Fields) Join(err error) {
+	e, ok := As(err)
+	if !ok || e.Kind != Invalid {
+		return
+	}
+	noted, holders := map[string]bool{}, map[string]bool{}
+	for field := range *f {
+		noted[field] = true
+		for field = holder(field); field != ""; field = holder(field) {
+			holders[field] = true
+		}
+	}
+	for field, what := range e.Fields {
+		told := noted[field] || holders[field]
+		for in := holder(field); in != ""; in = holder(in) {
+			told = told || noted[in]
+		}
+		if !told {
+			f.Add(field, "%s", what)
+		}
+	}
+}
+
+// holder is the field that a field lies in: "stages[1]" of "stages[1].minutes", "" of "stages".
+func holder(field string) string {
+	return field[:max(strings.LastIndexAny(field, ".["), 0)]
+}
+
 // Err returns an Invalid error with the fields, or nil where none was added.
 func (f Fields) Err() error {
 	if len(f) == 0 {

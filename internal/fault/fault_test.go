@@ -73,6 +73,25 @@ func TestFieldsTellAllAtOnce(t *testing.T) {
 	require.Equal(t, map[string]string{"a": "is missing", "b": "is 2 too many"}, e.Fields)
 }
 
+func TestJoinAddsOnlyWhatIsSaidOfOtherFields(t *testing.T) {
+	var f fault.Fields
+	f.Join(nil)
+	f.Join(io.EOF)
+	f.Join(&fault.Error{Kind: fault.Conflict, Fields: fault.Fields{"a": "is taken"}})
+	require.Empty(t, f)
+	f.Add("stages[1].minutes", "is no number")
+	f.Add("end", "is no object")
+	f.Add("", "is no field")
+	f.Join(fault.Fields{
+		"stages": "are too many", "stages[1]": "is empty", "stages[1].minutes": "is missing", "stages[1].genre": "is missing", "stages[10].minutes": "is 0",
+		"end.energy": "is too low", "ending": "is sad", "": "is empty", "name": "is %d",
+	}.Err())
+	require.Equal(t, fault.Fields{
+		"stages[1].minutes": "is no number", "end": "is no object", "": "is no field",
+		"stages[1].genre": "is missing", "stages[10].minutes": "is 0", "ending": "is sad", "name": "is %d",
+	}, f)
+}
+
 func ExampleFields() {
 	var f fault.Fields
 	f.Add("email", "Invalid email format")
