@@ -3,10 +3,8 @@ package httpapi
 import (
 	"errors"
 	"io"
-	"maps"
 	"mime"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
@@ -95,67 +93,10 @@ func (c *call) object(s *shape) (map[string]any, fault.Fields, error) {
 	return o, wrong, err
 }
 
-// decode reads the body into a T. All that is wrong is named at once: with what JSON can tell, that of the fields which
-// are well-formed is named that validate finds, which may be nil.
+// decode reads the body into a T. All that is wrong is named at once: with what JSON can tell, what validate, which may be nil,
+// says of what is left where that is taken away. It is asked only where something is wrong, and must not change anything.
 func decode[T any](c *call, s *shape, validate func(T) error) (T, error) {
-	var v T
-	o, wrong, err := c.object(s)
-	if err != nil {
-		return v, err
-	}
-	return finish(o, wrong, validate)
-}
-
-// finish decodes what of o is well-formed.
-func finish[T any](o map[string]any, wrong fault.Fields, validate func(T) error) (T, error) {
-	var v T
-	for field := range wrong {
-		delete(o, root(field))
-	}
-	if err := remarshal(o, &v); err != nil {
-		return v, unreadable(err)
-	}
-	if len(wrong) == 0 {
-		return v, nil
-	}
-	return v, withRules(wrong, func() error {
-		if validate == nil {
-			return nil
-		}
-		return validate(v)
-	})
-}
-
-// unreadable is the error of a body that a type of the domain does not take, whose own error is the better one.
-func unreadable(err error) error {
-	if _, ok := fault.As(err); ok {
-		return err
-	}
-	return fault.Wrap(err, fault.Invalid, "The request body could not be read")
-}
-
-// withRules adds what validate finds of fields that are not wrong already.
-func withRules(wrong fault.Fields, validate func() error) error {
-	roots := map[string]bool{}
-	for field := range wrong {
-		roots[root(field)] = true
-	}
-	if e, ok := fault.As(validate()); ok {
-		for _, field := range slices.Sorted(maps.Keys(e.Fields)) {
-			if !roots[root(field)] {
-				wrong.Add(field, "%s", e.Fields[field])
-			}
-		}
-	}
-	return wrong.Err()
-}
-
-// root is the field of the body itself in a path such as "stages[1].minutes".
-func root(path string) string {
-	if i := strings.IndexAny(path, ".["); i >= 0 {
-		return path[:i]
-	}
-	return path
+	return decodePatch(c, s, validate, nil)
 }
 
 // decodePatch reads a merge patch into changes: null is the field's value where nothing is said of it.
@@ -170,5 +111,20 @@ func decodePatch[T any](c *call, s *shape, validate func(T) error, defaults map[
 			o[field] = defaults[field]
 		}
 	}
-	return finish(o, wrong, validate)
+	err = remarshal(o, &v)
+	switch {
+	case err != nil && len(wrong) == 0:
+		return v, unreadable(err)
+	case err == nil && len(wrong) > 0 && validate != nil:
+		wrong.Join(validate(v))
+	}
+	return v, wrong.Err()
+}
+
+// unreadable is the error of a body that a type of the domain does not take, whose own error is the better one.
+func unreadable(err error) error {
+	if _, ok := fault.As(err); ok {
+		return err
+	}
+	return fault.Wrap(err, fault.Invalid, "The request body could not be read")
 }

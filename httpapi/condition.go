@@ -88,3 +88,13 @@ func (c *call) change(current func() (store.Version, error), do func(ifMatch sto
 	}
 	return err
 }
+
+// unversioned makes a change to what has no version, and so none that a client could name.
+func (c *call) unversioned(do func() error) error {
+	return c.change(func() (store.Version, error) { return store.Version{}, nil }, func(ifMatch store.Version) error {
+		if ifMatch != (store.Version{}) {
+			return errStale
+		}
+		return do()
+	})
+}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/strict"
 )
 
 // Handler serves an App. It is an http.Handler, starts no goroutine that outlives a request, and needs no closing.
@@ -56,7 +57,10 @@ func New(app *rhythmiq.App, o Options) (*Handler, error) {
 
 // ServeHTTP answers a request whose URL's path is that of a route: a host that mounts the Handler under a prefix
 // strips it, as http.StripPrefix does.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.outer.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header()["X-Request-Id"] = requestID(r) // also on what CORS answers by itself
+	h.outer.ServeHTTP(w, r)
+}
 
 func (c *CORS) wrap(next http.Handler) http.Handler {
 	return cors.New(cors.Options{
@@ -89,7 +93,6 @@ type call struct {
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now() // durations go by the monotonic clock, whatever the App's says
 	c := &call{h: h, w: w, r: r, ctx: r.Context()}
-	w.Header()["X-Request-Id"] = requestID(r)
 	defer func() {
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler { //nolint:errorlint,err113 // it is a value of panic
@@ -134,7 +137,7 @@ func (c *call) event() string {
 // answer takes a call through the checks in their order, and to its operation.
 func (h *Handler) answer(c *call) answer {
 	at, values := h.routes.find(c.r.URL.Path)
-	if at == nil {
+	if at == nil || strings.Contains(strings.ToUpper(c.r.URL.RawPath), "%2F") { // an escaped slash separates nothing
 		return c.unrouted(http.StatusNotFound, nil)
 	}
 	route, ok := at.methods[c.r.Method]
@@ -199,7 +202,7 @@ func (c *call) parsePath() error {
 	var f fault.Fields
 	var own bool
 	for i, name := range c.route.params {
-		id, ok := parseID(c.values[i])
+		id, ok := strict.UUID(c.values[i])
 		if !ok {
 			f.Add(name, "Must be a UUID")
 		}
@@ -215,15 +218,6 @@ func (c *call) parsePath() error {
 		}
 	}
 	return f.Err()
-}
-
-// parseID takes only the usual form of a UUID, of the many that the library reads.
-func parseID(s string) (uuid.UUID, bool) {
-	if len(s) != 36 {
-		return uuid.UUID{}, false
-	}
-	id, err := uuid.Parse(s)
-	return id, err == nil
 }
 
 // location makes an absolute path of a route's, under the prefix where the Handler is mounted: what of the path that

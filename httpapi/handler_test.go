@@ -189,6 +189,7 @@ func TestCORS(t *testing.T) {
 	require.Equal(t, "https://app.example.com", w.Header().Get("Access-Control-Allow-Origin"))
 	require.Equal(t, http.MethodPut, w.Header().Get("Access-Control-Allow-Methods"))
 	require.Equal(t, "3600", w.Header().Get("Access-Control-Max-Age"))
+	require.Len(t, w.Header().Get("X-Request-Id"), 32)
 	r := h.request(http.MethodGet, h.path, "")
 	r.Header.Set("Origin", "https://app.example.com")
 	w = h.serve(r)

@@ -11,9 +11,10 @@ var interactions = fields(map[string]*shape{"events": listOf(fields(map[string]*
 }))})
 
 func (h *Handler) recordInteractions(c *call) (reply, error) {
-	given, err := decode[struct {
+	type sent struct {
 		Events []ml.Interaction `json:"events"`
-	}](c, interactions, nil)
+	}
+	given, err := decode(c, interactions, func(rest sent) error { return h.app.TuneVectors.Check(c.ctx, c.profileID, rest.Events) })
 	if err != nil {
 		return reply{}, err
 	}

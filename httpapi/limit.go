@@ -74,7 +74,7 @@ func (h *Handler) charge(c *call, apiKey string) error {
 	var who caller
 	switch {
 	case apiKey != "":
-		sum := sha256.Sum256([]byte(apiKey))
+		sum := sha256.Sum256([]byte(strings.ToLower(apiKey))) // in capitals it is the same key
 		who = caller{callerKey, [16]byte(sum[:16])}
 	case c.who.ProfileID != [16]byte{}:
 		who = caller{callerProfile, c.who.ProfileID}

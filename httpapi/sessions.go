@@ -36,7 +36,7 @@ func (h *Handler) endSession(c *call) (reply, error) {
 	if c.who.Session == nil {
 		return reply{}, errNoSession
 	}
-	err := h.app.Profiles.Logout(c.ctx, *c.who.Session)
+	err := c.unversioned(func() error { return h.app.Profiles.Logout(c.ctx, *c.who.Session) })
 	return reply{value: failureBody{Message: "Session ended successfully"}}, err
 }
 
@@ -74,7 +74,7 @@ func (h *Handler) listKeys(c *call) (reply, error) {
 }
 
 func (h *Handler) deleteKey(c *call) (reply, error) {
-	err := h.app.Profiles.DeleteAPIKey(c.ctx, c.profileID, c.childID)
+	err := c.unversioned(func() error { return h.app.Profiles.DeleteAPIKey(c.ctx, c.profileID, c.childID) })
 	return reply{value: keyDone{"API key deleted successfully", c.childID}}, err
 }
 

@@ -8,10 +8,10 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/strict"
 )
 
 // shape says which JSON is taken, as far as types go; ranges are the services' business. encoding/json alone would take null for anything, unknown
@@ -59,85 +59,93 @@ var (
 )
 
 // check notes every difference between a value and the shape, and returns the value in the form that decoding takes:
-// a whole number written as 1.0 as 1.
-func (s *shape) check(path string, v any, f *fault.Fields) any {
+// a whole number written as 1.0 as 1, and without what is wrong in it. ok is false where all of it is wrong.
+func (s *shape) check(path string, v any, f *fault.Fields) (read any, ok bool) {
 	if v == nil {
 		if !s.null {
 			f.Add(path, "Must not be null")
 		}
-		return nil
+		return nil, s.null
 	}
+	wrong := ""
 	switch s.kind {
 	case text:
 		if t, ok := v.(string); !ok {
-			f.Add(path, "Must be a string")
+			wrong = "Must be a string"
 		} else if s.given && t == "" {
-			f.Add(path, "Must not be empty")
+			wrong = "Must not be empty"
 		}
 	case boolean:
 		if _, ok := v.(bool); !ok {
-			f.Add(path, "Must be true or false")
+			wrong = "Must be true or false"
 		}
 	case number:
-		checkNumber(path, v, f)
+		wrong = checkNumber(v)
 	case integer:
-		n := checkInteger(path, v, f)
-		if s.given && n == json.Number("0") {
-			f.Add(path, "Must not be 0")
+		v, wrong = checkInteger(v)
+		if s.given && v == json.Number("0") {
+			wrong = "Must not be 0"
 		}
-		return n
 	case identifier:
 		if t, ok := v.(string); !ok || !isID(t) {
-			f.Add(path, "Must be a UUID")
+			wrong = "Must be a UUID"
 		}
 	case instant:
-		checkTime(path, v, f)
+		wrong = checkTime(v)
 	case list:
-		s.checkList(path, v, f)
+		wrong = s.checkList(path, v, f)
 	case object:
-		s.checkObject(path, v, f)
+		wrong = s.checkObject(path, v, f)
 	}
-	return v
+	if wrong != "" {
+		f.Add(path, "%s", wrong)
+	}
+	return v, wrong == ""
+}
+
+// empty is a value of the shape in the place of an item of a list that is not of it.
+func (s *shape) empty() any {
+	if s.kind == object {
+		return map[string]any{}
+	}
+	return ""
 }
 
 // maxWrong bounds how many fields an answer names, lest a small request make a large one.
 const maxWrong = 1000
 
 func isID(s string) bool {
-	_, ok := parseID(s)
+	_, ok := strict.UUID(s)
 	return ok
 }
 
-func checkNumber(path string, v any, f *fault.Fields) {
+func checkNumber(v any) (wrong string) {
 	n, ok := v.(json.Number)
 	if !ok {
-		f.Add(path, "Must be a number")
-		return
+		return "Must be a number"
 	}
 	if x, err := n.Float64(); err != nil || math.IsInf(x, 0) {
-		f.Add(path, "Must be a number that is not as large")
+		return "Must be a number that is not as large"
 	}
+	return ""
 }
 
 // maxInteger is the largest whole number that every JSON reader takes exactly.
 const maxInteger = 1<<53 - 1
 
-func checkInteger(path string, v any, f *fault.Fields) any {
+func checkInteger(v any) (read any, wrong string) {
 	n, ok := v.(json.Number)
 	if !ok {
-		f.Add(path, "Must be a whole number")
-		return v
+		return v, "Must be a whole number"
 	}
 	x, err := n.Float64()
 	switch {
 	case err != nil || math.Abs(x) > maxInteger:
-		f.Add(path, "Must be a whole number that is not as large")
+		return v, "Must be a whole number that is not as large"
 	case x != math.Trunc(x) || !exact(n.String(), x):
-		f.Add(path, "Must be a whole number")
-	default:
-		return json.Number(strconv.FormatInt(int64(x), 10))
+		return v, "Must be a whole number"
 	}
-	return v
+	return json.Number(strconv.FormatInt(int64(x), 10)), ""
 }
 
 // exact reports whether a number was read without rounding, as 1.00000000000000000001 is not.
@@ -154,47 +162,55 @@ func exact(s string, x float64) bool {
 	return ok && r.IsInt() && r.Cmp(new(big.Rat).SetFloat64(x)) == 0
 }
 
-func checkTime(path string, v any, f *fault.Fields) {
-	s, ok := v.(string)
-	var t time.Time
-	if err := t.UnmarshalText([]byte(s)); !ok || err != nil || strings.Contains(s, ",") { // Go takes ISO 8601's comma too
-		f.Add(path, "Must be a time as in RFC 3339, such as 2026-03-01T18:00:00Z")
-	} else if y := t.UTC().Year(); y < 0 || y > 9999 {
-		f.Add(path, "Must be a time in the years 0000 to 9999 in UTC")
+func checkTime(v any) (wrong string) {
+	s, _ := v.(string)
+	t, ok := strict.Time(s)
+	if !ok {
+		return "Must be a time as in RFC 3339, such as 2026-03-01T18:00:00Z"
 	}
+	if y := t.UTC().Year(); y < 0 || y > 9999 {
+		return "Must be a time in the years 0000 to 9999 in UTC"
+	}
+	return ""
 }
 
-func (s *shape) checkList(path string, v any, f *fault.Fields) {
+func (s *shape) checkList(path string, v any, f *fault.Fields) (wrong string) {
 	l, ok := v.([]any)
 	if !ok {
-		f.Add(path, "Must be a list")
-		return
+		return "Must be a list"
 	}
 	for i, item := range l {
 		if len(*f) >= maxWrong {
-			return
+			break
 		}
-		l[i] = s.items.check(indexed(path, i), item, f)
+		if l[i], ok = s.items.check(indexed(path, i), item, f); !ok {
+			l[i] = s.items.empty()
+		}
 	}
+	return ""
 }
 
-func (s *shape) checkObject(path string, v any, f *fault.Fields) {
+func (s *shape) checkObject(path string, v any, f *fault.Fields) (wrong string) {
 	o, ok := v.(map[string]any)
 	if !ok {
-		f.Add(path, "Must be an object")
-		return
+		return "Must be an object"
 	}
 	for name, value := range o {
 		if len(*f) >= maxWrong {
-			return
+			break
 		}
 		field := join(path, name)
-		if known := s.fields[name]; known != nil {
-			o[name] = known.check(field, value, f)
-		} else {
+		known := s.fields[name]
+		if known == nil {
 			f.Add(field, "Unknown field")
+			delete(o, name)
+			continue
+		}
+		if o[name], ok = known.check(field, value, f); !ok {
+			delete(o, name)
 		}
 	}
+	return ""
 }
 
 func join(path, name string) string {

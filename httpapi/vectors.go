@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -48,9 +50,20 @@ type vectorDone struct {
 }
 
 func (h *Handler) createVector(c *call) (reply, error) {
-	d, err := decode(c, definition, tunevector.Definition.Validate)
+	given, wrong, err := c.object(definition)
 	if err != nil {
 		return reply{}, err
+	}
+	var d tunevector.Definition
+	err = remarshal(given, &d)
+	switch {
+	case len(wrong) == 0 && err != nil:
+		return reply{}, unreadable(err)
+	case len(wrong) > 0:
+		if err == nil {
+			wrong.Join(rulesOfRest(d, wrong))
+		}
+		return reply{}, wrong.Err()
 	}
 	v, err := h.app.TuneVectors.Create(c.ctx, c.profileID, d)
 	if err != nil {
@@ -67,60 +80,91 @@ func (h *Handler) getVector(c *call) (reply, error) {
 	return reply{value: v, version: v.Version}, err
 }
 
+// rulesOfRest is what the rules say of a definition from which what is wrong was taken away, or left as it was before the patch. What
+// only seems wrong because of that stays unsaid: a duration that is not the sum of the stages, energies that do not go where the direction does.
+func rulesOfRest(d tunevector.Definition, wrong fault.Fields) error {
+	touched := map[string]bool{}
+	for field := range wrong {
+		touched[root(field)] = true
+	}
+	if touched["mode"] {
+		d.Mode = ""
+	}
+	if touched["stages"] && d.Mode == tunevector.Guided && d.DurationMinutes > 0 && d.DurationMinutes <= maxMinutes {
+		d.DurationMinutes = 0
+	}
+	if touched["start"] || touched["end"] || touched["points"] {
+		d.Direction = directionAlone(d.Direction)
+	}
+	return d.Validate()
+}
+
+const maxMinutes = 1440
+
+// directionAlone is no direction in the place of any that there is.
+func directionAlone(d tunevector.Direction) tunevector.Direction {
+	switch d {
+	case tunevector.Ascent, tunevector.Descent, tunevector.Steady, tunevector.Custom:
+		return ""
+	default:
+		return d
+	}
+}
+
 // updateVector merges the patch into the definition as it was given, so that what the service filled in stays its to fill in.
 func (h *Handler) updateVector(c *call) (reply, error) {
 	patch, wrong, err := c.object(definitionPatch)
-	if err == nil && len(wrong) > 0 {
-		err = withRules(wrong, func() error { return patchRules(patch, wrong) })
-	}
 	if err != nil {
 		return reply{}, err
 	}
 	var v tunevector.TuneVector
 	err = c.change(h.vectorVersion(c), func(ifMatch store.Version) error {
 		v, err = h.app.TuneVectors.Update(c.ctx, c.profileID, c.childID, func(d *tunevector.Definition) error {
-			return mergeDefinition(d, patch)
+			err := mergeDefinition(d, patch)
+			if err == nil && len(wrong) > 0 {
+				wrong.Join(rulesOfRest(*d, wrong))
+			}
+			return cmp.Or(wrong.Err(), err)
 		}, ifMatch)
 		return err
 	})
 	if kind := fault.KindOf(err); kind == fault.Stale || kind == fault.NotFound {
 		// What is wrong with the patch comes before what it would have been merged into.
-		if wrong := patchRules(patch, nil); wrong != nil {
-			err = wrong
-		}
+		wrong.Join(patchRules(patch))
+		err = cmp.Or(wrong.Err(), err)
 	}
 	return reply{version: v.Version, value: vectorDone{"Tune vector updated successfully", c.childID}}, err
 }
 
-// apart are the fields whose rules do not need another one, as long as that is not mode or direction.
-var apart = []string{"name", "kind", "durationMinutes", "start", "end", "curve", "points", "stages", "order", "seed", "pinned", "excluded"}
-
-// patchRules says what else is wrong with a patch of which some fields are not well-formed, as far as the patch alone can tell.
-func patchRules(patch map[string]any, wrong fault.Fields) error {
-	given := map[string]any{}
-	for _, field := range apart {
-		if patch[field] != nil {
-			given[field] = patch[field]
-		}
-	}
-	for field := range wrong {
-		delete(given, root(field))
-	}
+// patchRules says what is wrong with a patch as far as it alone can tell.
+func patchRules(patch map[string]any) error {
 	var d tunevector.Definition
-	if err := remarshal(given, &d); err != nil {
+	if err := mergeDefinition(&d, patch); err != nil {
 		return err
 	}
+	if d.Mode == tunevector.Guided || d.Mode == tunevector.AI {
+		d.Mode = ""
+	}
+	d.Direction = directionAlone(d.Direction)
 	e, ok := fault.As(d.Validate())
 	if !ok {
 		return nil
 	}
 	var f fault.Fields
 	for field, text := range e.Fields {
-		if given[root(field)] != nil {
+		if patch[root(field)] != nil && (field != "mode" || d.Mode != "") {
 			f.Add(field, "%s", text)
 		}
 	}
 	return f.Err()
+}
+
+// root is the field of the body itself in a path such as "stages[1].minutes".
+func root(path string) string {
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return path
 }
 
 func mergeDefinition(d *tunevector.Definition, patch map[string]any) error {

@@ -31,7 +31,7 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 			Values: []observe.Value{{Name: "events", Number: float64(len(events))}, {Name: "replanned", Number: float64(len(r.Replanned))}},
 		})
 	}()
-	if err := s.check(ctx, profileID, events); err != nil {
+	if err := s.Check(ctx, profileID, events); err != nil {
 		return Recorded{}, err
 	}
 	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
@@ -56,8 +56,8 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	return r, nil
 }
 
-// check names everything that is wrong with events, vectors that do not exist included.
-func (s *Service) check(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
+// Check names everything that is wrong with events, vectors that do not exist included, or returns nil; [Service.Record] does so too.
+func (s *Service) Check(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
 	err := s.learning.Check(events)
 	if len(events) > ml.MaxBatch {
 		return err

@@ -61,9 +61,10 @@ func checkZone(f *fault.Fields, t Type, zone string) {
 
 const maxZone = 64 // characters; the longest name has 32
 
-// validZone reports whether a zone has a name that means the same on every machine.
+// validZone reports whether a zone has a name that means the same on every machine. Names of the IANA database begin with
+// a capital; beside them, in the folder that they are read from, stand files such as "localtime", "posixrules" and "right/UTC".
 func validZone(zone string) bool {
-	if zone == "" || zone == "Local" || len(zone) > maxZone {
+	if zone == "" || zone[0] < 'A' || zone[0] > 'Z' || zone == "Local" || zone == "Factory" || len(zone) > maxZone {
 		return false
 	}
 	_, err := time.LoadLocation(zone)

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/strict"
 )
 
 // Reading is one measurement. Its JSON is that of the API: `value` is a number, or coordinates for a location.
@@ -59,15 +60,23 @@ func (r *Reading) UnmarshalJSON(b []byte) error {
 // single says that it was one by itself, so that its fields are named without "readings[0].". The error names every wrong field.
 func ParseReadings(body []byte) (readings []Reading, single bool, err error) {
 	var f fault.Fields
+	readings, single = parseReadings(&f, body)
+	if err := f.Err(); err != nil {
+		return nil, single, err
+	}
+	return readings, single, nil
+}
+
+// parseReadings returns what of body could be read; what is wrong is noted. There are none where no reading could be looked at.
+func parseReadings(f *fault.Fields, body []byte) (readings []Reading, single bool) {
 	var object map[string]json.RawMessage
 	if json.Unmarshal(body, &object) != nil || object == nil {
 		f.Add("body", "Body must be a JSON object")
-		return nil, false, f.Err()
+		return nil, false
 	}
 	batch, plural := object["readings"]
 	if !plural {
-		r := parseReading(&f, "", body)
-		return []Reading{r}, true, f.Err()
+		return []Reading{parseReading(f, "", body)}, true
 	}
 	for key := range object {
 		if key != "readings" {
@@ -75,20 +84,17 @@ func ParseReadings(body []byte) (readings []Reading, single bool, err error) {
 		}
 	}
 	var raw []json.RawMessage
-	if json.Unmarshal(batch, &raw) != nil || raw == nil {
+	switch {
+	case json.Unmarshal(batch, &raw) != nil || raw == nil:
 		f.Add("readings", "Readings must be a list")
-	}
-	if len(raw) > MaxBatch {
+	case len(raw) > MaxBatch:
 		f.Add("readings", tooMany, MaxBatch)
-		return nil, false, f.Err()
+		return nil, false
 	}
 	for i, r := range raw {
-		readings = append(readings, parseReading(&f, pathOf(i), r))
+		readings = append(readings, parseReading(f, pathOf(i), r))
 	}
-	if err := f.Err(); err != nil {
-		return nil, false, err
-	}
-	return readings, false, nil
+	return readings, false
 }
 
 // pathOf is what the fields of a batch's i-th reading begin with.
@@ -113,7 +119,12 @@ func parseReading(f *fault.Fields, path string, raw json.RawMessage) (r Reading)
 		case "value":
 			parseValue(f, field, value, &r)
 		case "at":
-			if !parse(value, &r.At) {
+			var text string
+			ok := parse(value, &text)
+			if ok {
+				r.At, ok = strict.Time(text)
+			}
+			if !ok || r.At.IsZero() { // which would mean now
 				f.Add(field, "At must be a time as in RFC 3339")
 			}
 		case "cadence":
@@ -122,7 +133,12 @@ func parseReading(f *fault.Fields, path string, raw json.RawMessage) (r Reading)
 				f.Add(field, "Cadence must be a number")
 			}
 		case "tuneVectorId":
-			if !parse(value, &r.TuneVectorID) || r.TuneVectorID == uuid.Nil {
+			var text string
+			ok := parse(value, &text)
+			if ok {
+				r.TuneVectorID, ok = strict.UUID(text)
+			}
+			if !ok || r.TuneVectorID == uuid.Nil {
 				f.Add(field, "Tune vector id must be a UUID")
 			}
 		default:

@@ -72,9 +72,10 @@ func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings 
 // RecordJSON is [Service.Record] of what is posted to a variable's readings, see [ParseReadings]; it returns how many there were. Its errors name fields as
 // the sender knows them.
 func (s *Service) RecordJSON(ctx context.Context, profileID, id uuid.UUID, body []byte) (n int, err error) {
-	readings, single, err := ParseReadings(body)
-	if err != nil {
-		return 0, err
+	var f fault.Fields
+	readings, single := parseReadings(&f, body)
+	if len(f) > 0 {
+		return 0, s.allWrong(ctx, profileID, id, f, readings, single)
 	}
 	err = s.Record(ctx, profileID, id, readings)
 	if single {
@@ -84,6 +85,19 @@ func (s *Service) RecordJSON(ctx context.Context, profileID, id uuid.UUID, body 
 		return 0, err
 	}
 	return len(readings), nil
+}
+
+// allWrong names with what is noted of a body already what is wrong with the readings that could be read of it, where there is such a variable.
+func (s *Service) allWrong(ctx context.Context, profileID, id uuid.UUID, f fault.Fields, readings []Reading, single bool) error {
+	v, err := s.Get(ctx, profileID, id)
+	if err == nil {
+		err = checkReadings(v, readings, s.stamp())
+		if single {
+			err = singly(err)
+		}
+		f.Join(err)
+	}
+	return f.Err()
 }
 
 // keep returns a checked reading as it is kept.

@@ -28,6 +28,10 @@ func testRouting(t *testing.T, s *suite) {
 		}
 		require.Contains(t, []int{404, 401}, r.StatusCode, path)
 	}
+	// An escaped slash separates nothing, in either case of its letter.
+	for _, slash := range []string{"%2F", "%2f"} {
+		l.get(t, l.path+slash+"preferences").says(t, 404, "There is nothing at this path")
+	}
 	r := l.do(t, http.MethodPatch, l.path, body{}).says(t, 405, "This path does not have this method")
 	require.Equal(t, "DELETE, GET, HEAD, OPTIONS, PUT", r.Header.Get("Allow"))
 	r = w.anybody().do(t, http.MethodOptions, l.path+"/preferences", nil).is(t, 204)
@@ -181,7 +185,9 @@ func testKeys(t *testing.T, s *suite) {
 	other.with("X-Api-Key", key).get(t, other.path).says(t, 403, "Invalid API key")
 	l.post(t, l.path+"/api-keys", body{"name": "x"}).wrong(t, map[string]string{"name": "Unknown field"})
 	l.post(t, l.path+"/api-keys", raw{text: "[]"}).says(t, 400, "The request body must be a JSON object")
-	l.del(t, l.path+"/api-keys/"+id).says(t, 200, "API key deleted successfully")
+	l.with("If-Match", `"00000000000000000000000000000001"`).del(t, l.path+"/api-keys/"+id).is(t, 412)
+	l.with("If-Match", `"x"`).del(t, "/sessions/current").says(t, 412, "The resource has changed in the meantime")
+	l.with("If-Match", "*").del(t, l.path+"/api-keys/"+id).says(t, 200, "API key deleted successfully")
 	l.with("X-Api-Key", key).get(t, l.path).says(t, 403, "Invalid API key")
 
 	// A host can require one.

@@ -213,7 +213,7 @@ func testInteractions(t *testing.T, s *suite) {
 	h.post(t, h.path+"/interactions", body{}).wrong(t, map[string]string{"events": ""})
 	h.post(t, h.path+"/interactions", body{"events": []any{body{"eventId": "x", "rating": 2.5, "at": "yesterday"}, 5}}).wrong(t, map[string]string{
 		"events[0].eventId": "Must be a UUID", "events[0].rating": "Must be a whole number", "events[0].at": "Must be a time as in RFC 3339, such as 2026-03-01T18:00:00Z",
-		"events[1]": "Must be an object",
+		"events[0].trackId": "", "events[0].action": "", "events[1]": "Must be an object",
 	})
 	h.post(t, h.path+"/interactions", body{"events": []body{{}}}).wrong(t, map[string]string{
 		"events[0].eventId": "", "events[0].trackId": "", "events[0].action": "", "events[0].at": "",
