@@ -87,7 +87,7 @@ func TestScore(t *testing.T) {
 			score, reasons := taste.Score(c.x)
 			require.InDelta(t, c.score, score, 1e-12)
 			require.Equal(t, c.reasons, reasons)
-			require.Equal(t, score, taste.ScoreOnly(c.x)) //nolint:testifylint // the very same number
+			require.Equal(t, score, taste.ScoreOnly(c.x))
 		})
 	}
 }
@@ -232,7 +232,7 @@ func TestScoreProperties(t *testing.T) {
 		taste := preference.NewTaste(set, learned, map[preference.Type]float64{"artist": rapid.Float64Range(0, 10).Draw(t, "artists")})
 		score, reasons := taste.Score(x)
 		require.LessOrEqual(t, math.Abs(score), 1.0)
-		require.Equal(t, score, taste.ScoreOnly(x)) //nolint:testifylint // the very same number
+		require.Equal(t, score, taste.ScoreOnly(x))
 		if score != 0 {
 			require.NotEmpty(t, reasons)
 		}

@@ -112,7 +112,7 @@ func planOf(t *testing.T, s *Store, statement string) string {
 	t.Helper()
 	rows, err := s.writer.conn.QueryContext(context.Background(), "EXPLAIN QUERY PLAN "+statement, make([]any, strings.Count(statement, "?"))...)
 	require.NoError(t, err)
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var plan []string
 	for rows.Next() {
 		var id, parent, unused int

@@ -113,7 +113,7 @@ func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
 	if err != nil {
 		return store.Page{}, wrap(ctx, "list", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err has told
+	defer rows.Close()
 	page := store.Page{Items: make([]store.Item, 0, min(limit, store.DefaultPage))}
 	for rows.Next() {
 		if len(page.Items) == limit {
