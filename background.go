@@ -88,11 +88,8 @@ func (a *App) sweepStore(ctx context.Context) error {
 	if !ok {
 		return nil
 	}
-	begun := a.now()
+	done := observe.Start(ctx, a.observer, "store.sweep")
 	n, err := s.Sweep(ctx)
-	a.observer.Observe(ctx, observe.Event{
-		Operation: "store.sweep", Status: observe.Status(err), Duration: a.now().Sub(begun),
-		Values: []observe.Value{{Name: "expired", Number: float64(n)}},
-	})
+	done(err, observe.Value{Name: "expired", Number: float64(n)})
 	return err
 }

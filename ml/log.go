@@ -40,10 +40,9 @@ const (
 // After any error but invalid, conflict and not found some may have been kept, and repeating the same events completes them.
 // The repetition returns the missing ones only, so whoever must act on each event acts on all they gave.
 func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interaction) (fresh []Interaction, err error) {
-	begun := s.now()
+	done := observe.Start(ctx, s.observer, "ml.log")
 	defer func() {
-		s.observe(ctx, "ml.log", begun, err,
-			observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "fresh", Number: float64(len(fresh))})
+		done(err, observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "fresh", Number: float64(len(fresh))})
 	}()
 	if err := s.Check(events); err != nil {
 		return nil, err

@@ -91,16 +91,10 @@ func (s *Service) Any(ctx context.Context, _ uuid.UUID) (bool, error) { return f
 
 // DeleteAll deletes the listener's interactions.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
-	begun := s.now()
+	done := observe.Start(ctx, s.observer, "ml.delete")
 	n, err := store.Wipe(ctx, s.store, store.Interactions, profileID, eventPrefix)
-	s.observe(ctx, "ml.delete", begun, err, observe.Value{Name: "events", Number: float64(n)})
+	done(err, observe.Value{Name: "events", Number: float64(n)})
 	return err
-}
-
-func (s *Service) observe(ctx context.Context, operation string, begun time.Time, err error, values ...observe.Value) {
-	s.observer.Observe(ctx, observe.Event{
-		Operation: operation, Status: observe.Status(err), Duration: s.now().Sub(begun), Values: values,
-	})
 }
 
 var _ profile.Dependent = (*Service)(nil)

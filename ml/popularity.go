@@ -84,8 +84,9 @@ func (s *Service) Popularity(ctx context.Context) (Popularity, error) {
 		if now.Before(s.retryAt) {
 			return valueOf(s.popular.Load()), nil
 		}
+		done := observe.Start(ctx, s.observer, "ml.load")
 		err := s.load(ctx, store.Eventual)
-		s.observe(ctx, "ml.load", now, err)
+		done(err)
 		if err == nil || p != nil { // an older one serves for a minute more
 			s.retryAt = now.Add(retryAfter)
 			err = nil
@@ -167,8 +168,9 @@ func (s *Service) recount(ctx context.Context, begun time.Time) error {
 	if err := s.load(ctx, store.Strong); err != nil || s.popular.Load().current(begun) {
 		return err
 	}
+	done := observe.Start(ctx, s.observer, "ml.refresh")
 	days, err := s.count(ctx, begun)
-	s.observe(ctx, "ml.refresh", begun, err,
+	done(err,
 		observe.Value{Name: "days", Number: float64(days)}, observe.Value{Name: "tracks", Number: float64(len(valueOf(s.popular.Load()).ids))})
 	return err
 }

@@ -101,7 +101,7 @@ func learnedKey(profileID uuid.UUID) store.Key {
 // those under a consent that was forgotten. Values over 100 characters and tempos outside 20–300 BPM are passed over.
 // Strengths outside −1…1, a missing EventID and a Tempo that is no number are errors, and nothing is learned then.
 func (s *Service) Learn(ctx context.Context, profileID uuid.UUID, signals []Signal) (err error) {
-	defer s.watch(ctx, "preference.learn", observe.Value{Name: "signals", Number: float64(len(signals))})(&err)
+	defer observe.Watch(ctx, s.observer, "preference.learn", observe.Value{Name: "signals", Number: float64(len(signals))})(&err)
 	if err := checkSignals(signals); err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func checkSignals(signals []Signal) error {
 
 // Forget drops what was learned under a consent, and ignores what is still to come under it.
 func (s *Service) Forget(ctx context.Context, profileID, consent uuid.UUID) (err error) {
-	defer s.watch(ctx, "preference.forget")(&err)
+	defer observe.Watch(ctx, s.observer, "preference.forget")(&err)
 	err = s.changeLearned(ctx, profileID, func(d *learnedDocument) bool {
 		if slices.Contains(d.Ended, consent) {
 			return false

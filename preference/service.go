@@ -17,11 +17,11 @@ import (
 
 // Service is safe for concurrent use.
 type Service struct {
-	store   store.Store
-	now     func() time.Time
-	weights map[Type]float64
-	observe observe.Observer
-	lists   stripes
+	store    store.Store
+	now      func() time.Time
+	weights  map[Type]float64
+	observer observe.Observer
+	lists    stripes
 }
 
 // Options tune a Service; the zero value is a good one.
@@ -48,7 +48,7 @@ func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) 
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{store: s, now: o.Now, weights: maps.Clone(o.Weights), observe: observe.Or(o.Observer), lists: newStripes()}, nil
+	return &Service{store: s, now: o.Now, weights: maps.Clone(o.Weights), observer: observe.Or(o.Observer), lists: newStripes()}, nil
 }
 
 var (
@@ -61,7 +61,7 @@ var (
 // Create adds a preference at its index. It is a not-found error where the profile does not exist, and a
 // conflict where the list is full or holds the same type and value already.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (p Preference, err error) {
-	defer s.watch(ctx, "preference.create")(&err)
+	defer observe.Watch(ctx, s.observer, "preference.create")(&err)
 	var static fault.Fields
 	checkType(&static, a.Type)
 	checkValue(&static, a.Type, a.Value)
@@ -111,7 +111,7 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference,
 // Update changes a preference, and moves it where Index is given. ifMatch, where not zero, must be the list's version.
 // Changes that change nothing are not written, and leave the version as it is.
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (p Preference, v store.Version, err error) {
-	defer s.watch(ctx, "preference.update")(&err)
+	defer observe.Watch(ctx, s.observer, "preference.update")(&err)
 	now := s.stamp()
 	v, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
 		i := l.index(id)
@@ -177,7 +177,7 @@ func (c Changes) apply(e entry, i int) (entry, int) {
 
 // Delete removes a preference; those behind it move up. ifMatch, where not zero, must be the list's version.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
-	defer s.watch(ctx, "preference.delete")(&err)
+	defer observe.Watch(ctx, s.observer, "preference.delete")(&err)
 	_, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
 		i := l.index(id)
 		if i < 0 {
@@ -200,11 +200,3 @@ func match(want, current store.Version) error {
 
 // stamp is the present time as it is stored: in UTC, to the millisecond.
 func (s *Service) stamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
-
-// watch starts an event, which the function that it returns ends.
-func (s *Service) watch(ctx context.Context, operation string, values ...observe.Value) func(*error) {
-	start := time.Now()
-	return func(err *error) {
-		s.observe.Observe(ctx, observe.Event{Operation: operation, Status: observe.Status(*err), Duration: time.Since(start), Values: values})
-	}
-}

@@ -80,7 +80,7 @@ type opinion struct {
 // interactions always counts.
 func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool) (t Taste, err error) {
 	values := []observe.Value{{Name: "set"}, {Name: "learned"}}
-	defer s.watch(ctx, "preference.taste", values...)(&err)
+	defer observe.Watch(ctx, s.observer, "preference.taste", values...)(&err)
 	l, _, err := s.read(ctx, profileID)
 	if err != nil {
 		return Taste{}, err

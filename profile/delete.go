@@ -156,10 +156,8 @@ func (s *Service) empty(ctx context.Context, id uuid.UUID) error {
 // Delete is under way. One that fails is left for the next Resume and does not keep it from the others; the error
 // tells of all that failed.
 func (s *Service) Resume(ctx context.Context) (finished int, err error) {
-	start := time.Now()
-	defer func() {
-		s.observe(ctx, "profile.resume", start, err, observe.Value{Name: "finished", Number: float64(finished)})
-	}()
+	done := observe.Start(ctx, s.observer, "profile.resume")
+	defer func() { done(err, observe.Value{Name: "finished", Number: float64(finished)}) }()
 	err = deletion.Resume(ctx, s.store, func(ctx context.Context, id uuid.UUID, _ store.Item) error {
 		if err := s.finish(ctx, id); err != nil {
 			return err

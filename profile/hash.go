@@ -146,12 +146,9 @@ func (h *hasher) matches(ctx context.Context, password string, p passwordHash) b
 }
 
 func (h *hasher) sum(ctx context.Context, password string, p passwordHash, n int) []byte {
-	start := time.Now()
+	done := observe.Start(ctx, h.observer, "profile.hash-password")
 	sum := argon2.IDKey([]byte(password), p.salt, p.params.Time, p.params.MemoryKiB, p.params.Threads, uint32(n))
-	h.observer.Observe(ctx, observe.Event{
-		Operation: "profile.hash-password", Status: observe.Status(nil), Duration: time.Since(start),
-		Values: []observe.Value{{Name: "waiting", Number: float64(h.waiting.Load())}},
-	})
+	done(nil, observe.Value{Name: "waiting", Number: float64(h.waiting.Load())})
 	return sum
 }
 

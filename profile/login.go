@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -54,8 +55,7 @@ const loginAttempts = 4
 // after the same work. After Options.LoginFailures failures within a minute an account, existing or not, answers
 // "too many" until the oldest of them is a minute old; an address does likewise after Options.AddressFailures.
 func (s *Service) Login(ctx context.Context, c Credentials) (session Session, err error) {
-	start := time.Now()
-	defer func() { s.observe(ctx, "profile.login", start, err) }()
+	defer observe.Watch(ctx, s.observer, "profile.login")(&err)
 	if err := c.check(); err != nil {
 		return Session{}, err
 	}

@@ -68,12 +68,5 @@ func (s *Service) Get(ctx context.Context, id uuid.UUID) (Profile, error) {
 	return r.profile(id, v), nil
 }
 
-// observe tells what was done since start and how it ended.
-func (s *Service) observe(ctx context.Context, operation string, start time.Time, err error, values ...observe.Value) {
-	s.observer.Observe(ctx, observe.Event{
-		Operation: operation, Status: observe.Status(err), Duration: time.Since(start), Values: values,
-	})
-}
-
 // timestamp is the present as profiles keep it.
 func (s *Service) timestamp() time.Time { return s.now().UTC().Truncate(time.Millisecond) }

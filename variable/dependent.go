@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -22,7 +23,7 @@ func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
 // DeleteAll deletes variables and their readings. It can be called again after a failure, and where there is nothing; what
 // a failure left of readings is out of reach already, and [Service.Resume] deletes it too.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
-	defer s.watch(ctx, "variable.delete-all")(&err)
+	defer observe.Watch(ctx, s.observer, "variable.delete-all")(&err)
 	all, err := s.all(ctx, profileID)
 	if err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -48,12 +47,9 @@ func (s *Service) end(ctx context.Context, e ending, c Change) error {
 
 // wipe deletes the readings of a consent that has ended.
 func (s *Service) wipe(ctx context.Context, e ending) (n int, err error) {
-	start := time.Now()
+	done := observe.Start(ctx, s.observer, "variable.wipe")
 	n, err = store.Wipe(ctx, s.store, store.Interactions, e.Consent, "")
-	s.observe.Observe(ctx, observe.Event{
-		Operation: "variable.wipe", Status: observe.Status(err), Duration: time.Since(start),
-		Values: []observe.Value{{Name: "readings", Number: float64(n)}},
-	})
+	done(err, observe.Value{Name: "readings", Number: float64(n)})
 	return n, err
 }
 

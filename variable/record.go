@@ -41,7 +41,7 @@ func timeSort(t time.Time) string { return readingPrefix + t.UTC().Format(readin
 //
 // It is a conflict where the variable is not opted into, also if it was opted out of meanwhile; nothing is kept then.
 func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings []Reading) (err error) {
-	defer s.watch(ctx, "variable.record", observe.Value{Name: "readings", Number: float64(len(readings))})(&err)
+	defer observe.Watch(ctx, s.observer, "variable.record", observe.Value{Name: "readings", Number: float64(len(readings))})(&err)
 	v, err := s.Get(ctx, profileID, id)
 	if err != nil {
 		return err

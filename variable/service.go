@@ -17,10 +17,10 @@ import (
 
 // Service is safe for concurrent use.
 type Service struct {
-	store   store.Store
-	now     func() time.Time
-	observe observe.Observer
-	hook    func(ctx context.Context, c Change) error
+	store    store.Store
+	now      func() time.Time
+	observer observe.Observer
+	hook     func(ctx context.Context, c Change) error
 }
 
 // Options tune a Service; the zero value is a good one.
@@ -40,7 +40,7 @@ func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) 
 		o.Now = time.Now
 	}
 	none := func(context.Context, Change) error { return nil }
-	return &Service{store: s, now: o.Now, observe: observe.Or(o.Observer), hook: none}, nil
+	return &Service{store: s, now: o.Now, observer: observe.Or(o.Observer), hook: none}, nil
 }
 
 // Change is what a hook is told.
@@ -74,7 +74,7 @@ func claimKey(profileID uuid.UUID, t Type) store.Key {
 
 // Create adds a variable; one of each type a profile. It is a not-found error where the profile does not exist.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (v Variable, err error) {
-	defer s.watch(ctx, "variable.create")(&err)
+	defer observe.Watch(ctx, s.observer, "variable.create")(&err)
 	var f fault.Fields
 	checkType(&f, a.Type)
 	checkRetention(&f, a.RetentionDays)
@@ -139,7 +139,7 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Variable, e
 // Update changes a variable. Opting out makes its readings unreachable before it returns, and deletes them as far as ctx allows; [Service.Resume] deletes
 // the rest. ifMatch, where not zero, must be the variable's version. Changes that change nothing are not written.
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (v Variable, err error) {
-	defer s.watch(ctx, "variable.update")(&err)
+	defer observe.Watch(ctx, s.observer, "variable.update")(&err)
 	var (
 		ended ending
 		tell  bool
@@ -238,7 +238,7 @@ func (c Changes) apply(r record) record {
 
 // Delete removes a variable and its readings, as opting out does. ifMatch, where not zero, must be the variable's version.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
-	defer s.watch(ctx, "variable.delete")(&err)
+	defer observe.Watch(ctx, s.observer, "variable.delete")(&err)
 	ended, v, err := s.remove(ctx, profileID, id, ifMatch)
 	if err != nil || ended.Consent == uuid.Nil {
 		return err
@@ -337,11 +337,3 @@ func (s *Service) all(ctx context.Context, profileID uuid.UUID) ([]Variable, err
 func (s *Service) stamp() time.Time { return toStored(s.now()) }
 
 func toStored(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// watch starts an event, which the function that it returns ends.
-func (s *Service) watch(ctx context.Context, operation string, values ...observe.Value) func(*error) {
-	start := time.Now()
-	return func(err *error) {
-		s.observe.Observe(ctx, observe.Event{Operation: operation, Status: observe.Status(*err), Duration: time.Since(start), Values: values})
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -45,7 +46,7 @@ const (
 // Snapshot returns what is known now; consents are read strongly, and so are readings, since a hook asks right after they were recorded. It costs
 // one listing of the variables and one read a variable opted into, which go side by side.
 func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snapshot, err error) {
-	defer s.watch(ctx, "variable.snapshot")(&err)
+	defer observe.Watch(ctx, s.observer, "variable.snapshot")(&err)
 	all, err := s.all(ctx, profileID)
 	if err != nil {
 		return Snapshot{}, err

@@ -19,7 +19,7 @@ type Event struct {
 	// Status: the HTTP status as three digits for a request; "ok", or the kind of
 	// the error ("invalid", "conflict", "unavailable", …), "canceled" where the caller's context ended, or "internal", for the rest.
 	Status   string
-	Duration time.Duration
+	Duration time.Duration // by the machine's monotonic clock, whatever clock the host has injected
 	// Values are what was counted, by small fixed names: "candidates", "tracks", "gap", "expired".
 	Values []Value
 }
@@ -62,4 +62,20 @@ func Status(err error) string {
 		return "canceled"
 	}
 	return "internal"
+}
+
+// Start takes the time of something that begins now, and returns the function that tells o of it once it has ended with err.
+func Start(ctx context.Context, o Observer, operation string) (done func(err error, values ...Value)) {
+	start := time.Now()
+	return func(err error, values ...Value) {
+		o.Observe(ctx, Event{Operation: operation, Status: Status(err), Duration: time.Since(start), Values: values})
+	}
+}
+
+// Watch is [Start] for a deferred call that sees the error its function returns, and the values as they are by then:
+//
+//	defer observe.Watch(ctx, o, "preference.create")(&err)
+func Watch(ctx context.Context, o Observer, operation string, values ...Value) func(err *error) {
+	done := Start(ctx, o, operation)
+	return func(err *error) { done(*err, values...) }
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -52,4 +54,29 @@ func ExampleObserver() {
 		Operation: "store.sweep", Status: observe.Status(nil), Values: []observe.Value{{Name: "expired", Number: 3}},
 	})
 	// Output: store.sweep ok [{expired 3}]
+}
+
+type recorder []observe.Event
+
+func (r *recorder) Observe(_ context.Context, e observe.Event) { *r = append(*r, e) }
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r recorder
+		values := []observe.Value{{Name: "eaten"}}
+		eat := func() (err error) {
+			defer observe.Watch(t.Context(), &r, "fridge.eat", values...)(&err)
+			time.Sleep(time.Second)
+			values[0].Number = 3
+			return fault.ErrNotFound
+		}
+		require.Error(t, eat())
+		done := observe.Start(t.Context(), &r, "fridge.fill")
+		time.Sleep(time.Minute)
+		done(nil)
+		require.Equal(t, recorder{
+			{Operation: "fridge.eat", Status: "not-found", Duration: time.Second, Values: []observe.Value{{Name: "eaten", Number: 3}}},
+			{Operation: "fridge.fill", Status: "ok", Duration: time.Minute},
+		}, r)
+	})
 }
