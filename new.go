@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"strings"
 	"time"
 
@@ -110,7 +109,7 @@ type mistakes struct {
 // add takes the fields of err under the Config's names: with prefix in the place of theirs.
 func (m *mistakes) add(err error, prefix, theirs string) {
 	if e, ok := fault.As(err); ok && len(e.Fields) > 0 {
-		for field, message := range maps.All(e.Fields) {
+		for field, message := range e.Fields {
 			m.fields.Add(prefix+strings.TrimPrefix(field, theirs), "%s", message)
 		}
 		return

@@ -64,10 +64,10 @@ const (
 func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
 	var f fault.Fields
 	if s == nil {
-		f.Add("Store", "Store is required")
+		f.Add("Store", "is required")
 	}
 	if o.MinListeners < 0 || o.MinListeners > mostMinListeners {
-		f.Add("MinListeners", "MinListeners must be between 1 and %d, or 0 for the default", mostMinListeners)
+		f.Add("MinListeners", "must be 1 to %d, or 0 for the default", mostMinListeners)
 	}
 	if err := f.Err(); err != nil {
 		return nil, err

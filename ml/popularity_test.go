@@ -421,8 +421,8 @@ func TestNewServiceNamesEveryMistake(t *testing.T) {
 	e, ok := fault.As(err)
 	require.True(t, ok)
 	require.Equal(t, map[string]string{
-		"Store":        "Store is required",
-		"MinListeners": "MinListeners must be between 1 and 20, or 0 for the default",
+		"Store":        "is required",
+		"MinListeners": "must be 1 to 20, or 0 for the default",
 	}, e.Fields)
 	_, err = ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{MinListeners: 20})
 	require.NoError(t, err)

@@ -67,9 +67,8 @@ func checkIndex(f *fault.Fields, index *int, last int) {
 	}
 }
 
-// checkWeights returns what is wrong with Options.Weights, all of it.
-func checkWeights(weights map[Type]float64) error {
-	var f fault.Fields
+// checkWeights notes what is wrong with Options.Weights.
+func checkWeights(f *fault.Fields, weights map[Type]float64) {
 	for t, w := range weights {
 		field := fmt.Sprintf("weights[%s]", t)
 		switch {
@@ -79,5 +78,4 @@ func checkWeights(weights map[Type]float64) error {
 			f.Add(field, "Weight must be between 0 and %d", maxTypeWeight)
 		}
 	}
-	return f.Err()
 }

@@ -2,7 +2,6 @@ package preference
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -39,10 +38,12 @@ var _ profile.Dependent = (*Service)(nil)
 // NewService returns a Service over s, which is required. Options with mistakes are refused with all of them named.
 // The Service does not register itself as a [profile.Dependent]; whoever wires the services does.
 func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+	var f fault.Fields
 	if s == nil {
-		return nil, errors.New("preference: NewService needs a store")
+		f.Add("Store", "is required")
 	}
-	if err := checkWeights(o.Weights); err != nil {
+	checkWeights(&f, o.Weights)
+	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {

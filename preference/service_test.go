@@ -489,12 +489,11 @@ func TestObserver(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	_, err := preference.NewService(nil, nil, preference.Options{})
-	require.Error(t, err)
-	_, err = preference.NewService(memstore.New(nil), nil, preference.Options{Weights: map[preference.Type]float64{
+	_, err := preference.NewService(nil, nil, preference.Options{Weights: map[preference.Type]float64{
 		"genre": 0, "artist": 10, "tempo": 10.1, "instrument": math.NaN(), "mood": 1,
 	}})
 	requireFields(t, err, map[string]string{
+		"Store":               "is required",
 		"weights[tempo]":      "Weight must be between 0 and 10",
 		"weights[instrument]": "Weight must be between 0 and 10",
 		"weights[mood]":       "Type must be one of genre, tempo, instrument, artist",

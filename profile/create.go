@@ -84,14 +84,15 @@ func (s *Service) unclaimed(ctx context.Context, rec record) error {
 	return nil
 }
 
-// taken says which name a store's conflict is about.
+// taken says which name a store's conflict is about. It drops the keys of claims: they are hashes of names, which whoever
+// reads a log could guess.
 func taken(err error, rec record) error {
 	switch {
 	case !errors.Is(err, store.ErrConflict):
 		return err
 	case rec.Identity != nil && store.Has(err, identityClaim(*rec.Identity)):
-		return fault.Wrap(err, fault.Conflict, "The external identity already has a profile")
+		return fault.Wrap(store.ErrConflict, fault.Conflict, "The external identity already has a profile")
 	default:
-		return fault.Wrap(err, fault.Conflict, "Username or email already exists")
+		return fault.Wrap(store.ErrConflict, fault.Conflict, "Username or email already exists")
 	}
 }

@@ -3,6 +3,7 @@ package profile_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"sync"
@@ -388,6 +389,14 @@ func TestSecretsStaySecret(t *testing.T) {
 	f.Depend(stuck{})
 	say(second(f.Resume(t.Context())))
 	require.Contains(t, said.String(), "delete stuck things: stuck")
+	bob := "bob"
+	create(t, f.Service, bob)
+	carol := create(t, f.Service, "carol")
+	say(second(f.Update(t.Context(), carol.ID, profile.Changes{Username: &bob}, store.Version{})))
+	claim := func(kind, name string) string { p := store.HashPartition(kind, name); return hex.EncodeToString(p[:]) }
+	for _, s := range []string{claim("email", "alice@example.com"), claim("username", "alice"), claim("username", "bob")} {
+		require.NotContains(t, said.String(), s, "whoever guesses a name can compute its hash")
+	}
 	for _, s := range []string{password, "alice", "example.com", "2015550123", secret, secret[1:], x.Token, x.Token[20:60], x.ID.String()} {
 		require.NotContains(t, said.String(), s)
 	}

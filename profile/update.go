@@ -35,7 +35,7 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Changes, ifMatch s
 		// has repeated writes that were made. What is left to do, mostly nothing, a new call finds.
 		return s.Update(ctx, id, c, ifMatch)
 	case errors.Is(err, store.ErrConflict):
-		return Profile{}, fault.Wrap(err, fault.Conflict, "Email or username already in use")
+		return Profile{}, fault.Wrap(store.ErrConflict, fault.Conflict, "Email or username already in use") // without the claims' keys, see taken
 	case err != nil:
 		return Profile{}, err
 	}

@@ -34,7 +34,9 @@ var _ profile.Dependent = (*Service)(nil)
 // NewService returns a Service over s, which is required. It does not register itself as a [profile.Dependent]; whoever wires the services does.
 func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
 	if s == nil {
-		return nil, errors.New("variable: NewService needs a store")
+		var f fault.Fields
+		f.Add("Store", "is required")
+		return nil, f.Err()
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -75,11 +77,7 @@ func claimKey(profileID uuid.UUID, t Type) store.Key {
 // Create adds a variable; one of each type a profile. It is a not-found error where the profile does not exist.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (v Variable, err error) {
 	defer observe.Watch(ctx, s.observer, "variable.create")(&err)
-	var f fault.Fields
-	checkType(&f, a.Type)
-	checkRetention(&f, a.RetentionDays)
-	checkZone(&f, a.Type, a.TimeZone)
-	if err := f.Err(); err != nil {
+	if err := a.Validate(); err != nil {
 		return Variable{}, err
 	}
 	id, err := uuid.NewV7()

@@ -504,7 +504,7 @@ func TestHookRefuses(t *testing.T) {
 
 func TestNewService(t *testing.T) {
 	_, err := variable.NewService(nil, nil, variable.Options{})
-	require.Error(t, err)
+	requireFields(t, err, map[string]string{"Store": "is required"})
 	st, id := memstore.New(nil), uuid.New()
 	require.NoError(t, st.Apply(t.Context(), store.Put(store.Item{Key: profile.GateKey(id), Body: []byte(`{}`)}, store.None)))
 	s, err := variable.NewService(st, nil, variable.Options{})

@@ -85,20 +85,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// Is makes an error match the sentinel of its kind: a target that is an *Error without
-// fields and without a cause matches every error of the same kind.
+// Is makes an error match the sentinel of its kind.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
-	return ok && t.Cause == nil && t.Fields == nil && t.sentinel() && t.Kind == e.Kind
-}
-
-func (e *Error) sentinel() bool {
-	for _, s := range sentinels {
-		if s == e {
-			return true
-		}
-	}
-	return false
+	return ok && t.Kind == e.Kind && slices.Contains(sentinels, t)
 }
 
 // Sentinels, one a kind, for errors.Is. The root package exports them.
@@ -112,7 +102,7 @@ var (
 	ErrTooMany      = New(TooMany, "too many requests")
 	ErrUnavailable  = New(Unavailable, "unavailable")
 
-	sentinels = [...]*Error{ErrInvalid, ErrNotFound, ErrConflict, ErrStale, ErrUnauthorized, ErrForbidden, ErrTooMany, ErrUnavailable}
+	sentinels = []*Error{ErrInvalid, ErrNotFound, ErrConflict, ErrStale, ErrUnauthorized, ErrForbidden, ErrTooMany, ErrUnavailable}
 )
 
 // As returns the first *Error in err's chain.
