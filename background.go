@@ -12,17 +12,18 @@ import (
 )
 
 const (
-	// passEvery is how long Run rests between two passes, a tenth more or less, lest instances that were started together
-	// stay in step.
+	// passEvery is the mean pause between two passes. It varies by ±10 %, so that instances that were started together
+	// do not all work at the same moments.
 	passEvery = time.Minute
-	// sweepPasses: a store looks through all of its items to find the expired ones, which nobody waits for.
+	// sweepPasses is how many passes of Run there are for one sweep. A sweep reads the whole store, and expired
+	// items are absent to readers without it.
 	sweepPasses = 10
 )
 
 // task is something that is done in the background.
 type task struct {
 	name   string
-	passes int // Run does it in every so many passes
+	passes int // Run does it in every passes-th pass
 	do     func(ctx context.Context) error
 }
 
@@ -36,7 +37,7 @@ func (a *App) tasks() []task {
 			_, err := a.Variables.Resume(ctx)
 			return err
 		}},
-		{"count popularity", 1, a.Learning.Refresh}, // looks each time, counts each hour
+		{"count popularity", 1, a.Learning.Refresh}, // counts at most once an hour
 		{"sweep the store", sweepPasses, a.sweepStore},
 	}
 }

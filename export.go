@@ -17,11 +17,11 @@ import (
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
-// Export writes all that is held about a listener as one JSON document: the profile and its external identity, sessions (without tokens), API keys
-// (without secrets), preferences set and learned, variables with their readings, tune vectors with their plans, and
-// interactions. Lists are written as they are read, so that a long history is not held in memory; the document is hence no
-// snapshot of one moment. A listener who does not exist is not found, and nothing is written then; after
-// any other error the document is cut off and no JSON.
+// Export writes everything that is held about a listener to w as one JSON document: the profile and its external
+// identity, sessions (without tokens), API keys (without secrets), preferences set and learned, variables with their
+// readings, tune vectors with their plans, and interactions. Lists are written page by page, so memory stays bounded
+// and the document is not a snapshot of one moment. If the profile does not exist, Export returns [ErrNotFound] and
+// writes nothing; after any other error w may hold an incomplete document, which is not valid JSON.
 func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) error {
 	p, err := a.Profiles.Get(ctx, profileID)
 	if err != nil {
@@ -157,7 +157,8 @@ func values[T any](all []T) iter.Seq2[T, error] {
 	}
 }
 
-// exporter writes JSON piece by piece, each element of a list on its own line. The first error ends it; what is written after that is dropped.
+// exporter writes JSON piece by piece, each element of a list on its own line. It keeps the first error and drops
+// everything that is written after it.
 type exporter struct {
 	w     *bufio.Writer
 	first bool // nothing was written yet within the innermost bracket

@@ -85,7 +85,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// trainable asks the provider of the music which of it may be learned from. What the provider does not know any more may not.
+// trainable asks the music provider which tracks may be learned from. Tracks that it no longer knows may not.
 func trainable(music tunevector.MusicProvider) func(context.Context, []string) (map[string]bool, error) {
 	return func(ctx context.Context, ids []string) (map[string]bool, error) {
 		tracks, err := music.Tracks(ctx, ids)

@@ -33,12 +33,13 @@ const (
 //
 // It is idempotent by event id: an event that is in the batch or in the log already is not kept twice. An id that stands for
 // another event already is a conflict that names each, and nothing is kept. The log is ordered by time and not by id, so an
-// id that comes again with a different time is recognized where the two times are up to an hour apart, or both in the
-// batch; further apart the two are two events. So are, for what is returned, two Logs of the same event at the same moment: both
-// report it as new, and the log has it once.
+// id that comes again with a different time is recognized only if the two times are at most an hour apart, or both are in the
+// batch; otherwise they are two events. Two concurrent Logs of the same event may both return it as new; the log
+// keeps it once.
 //
-// After any error but invalid, conflict and not found some may have been kept, and repeating the same events completes them.
-// The repetition returns the missing ones only, so whoever must act on each event acts on all they gave.
+// After any error other than invalid, conflict and not found, some events may have been kept; logging the same events again
+// adds the missing ones. That second call returns only those, so a caller that must act on each event has to go by the
+// events it gave and not by what is returned.
 func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interaction) (fresh []Interaction, err error) {
 	done := observe.Start(ctx, s.observer, "ml.log")
 	defer func() {
@@ -77,7 +78,7 @@ func storable(events []Interaction) []Interaction {
 }
 
 // around returns what the log holds under the events' ids near their times. The stretches of time that are read are joined
-// where they overlap, so that a batch from one sitting is one listing and one from a quarter is not a listing of all of it.
+// where they overlap: a batch from one session costs one listing, and a batch spread over months does not read the whole log.
 func (s *Service) around(ctx context.Context, profileID uuid.UUID, events []Interaction) (map[uuid.UUID]Interaction, error) {
 	given := make(map[uuid.UUID]*Interaction, len(events))
 	times := make([]time.Time, len(events))

@@ -60,7 +60,7 @@ const (
 	mostMinListeners    = 20 // well under the 64 that a listeners set can tell apart
 )
 
-// NewService returns a Service over s. It asks nothing of profiles but their gate, which it finds in s.
+// NewService returns a Service over s, which is required. The profile service is not used: the gate is read from s.
 func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
 	var f fault.Fields
 	if s == nil {

@@ -103,8 +103,8 @@ func valueOf(p *Popularity) Popularity {
 	return *p
 }
 
-// load puts in force what the store has, if it is not in force already. What cannot be read is as if it were not there:
-// it can be counted again.
+// load puts the stored tally in force, unless it is already. A tally that does not decode is ignored, since it is
+// counted anew.
 func (s *Service) load(ctx context.Context, r store.Read) error {
 	item, err := s.store.Get(ctx, tallyKey, r)
 	if errors.Is(err, store.ErrNotFound) {
@@ -134,7 +134,8 @@ const leaseTime = 10 * time.Minute
 const releaseTime = 10 * time.Second
 
 // Refresh counts popularity anew from the log where the one in force is older than an hour. Of several instances one counts
-// (it holds a lease for ten minutes), and the others take what it counted, then or later. Stopped at any point it goes on from there the next time.
+// (it holds a lease for ten minutes); the others return at once and load the result when they next need it. If it is
+// stopped, the next Refresh continues with the days that are not counted yet.
 func (s *Service) Refresh(ctx context.Context) error {
 	begun := s.now()
 	if s.popular.Load().current(begun) {

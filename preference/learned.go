@@ -50,14 +50,16 @@ type Learned struct {
 //
 //	S(t) = Σ sᵢ/√nᵢ · 2^(−(t−tᵢ)/HalfLife)    A(t) = Σ |sᵢ|/√nᵢ · 2^(−(t−tᵢ)/HalfLife)    weight = S / (A + Evidence)
 //
-// where nᵢ is how many values of the same type the signal names: who likes a track of four genres says less about each. The weight is the mean strength,
-// drawn towards 0 by as much evidence as Evidence full signals for nothing, which is the posterior mean under that prior: one like makes 0.25, ten make 0.77.
+// where nᵢ is how many values of the same type the signal names: liking a track of four genres says less about each of
+// them. The weight is the mean strength, shrunk towards 0 as if there were Evidence more full signals of strength 0 (the posterior
+// mean under that prior): one signal of strength 1 makes 0.25, ten make 0.77.
 //
 // A half-life of 30 days lets the taste of a season show within weeks, while what is left of an interaction is an eighth when the
 // log forgets it after 90 days.
 //
-// The sums are kept relative to a landmark L as Σ sᵢ·2^((tᵢ−L)/HalfLife) ("forward decay": Cormode, Shkapenyuk, Srivastava, Xu, ICDE 2009), so that the
-// order in which events come in does not matter and a late one counts as what it is by now. L is moved in whole half-lives, which is exact in binary.
+// The sums are kept relative to a landmark L as Σ sᵢ·2^((tᵢ−L)/HalfLife) ("forward decay": Cormode, Shkapenyuk,
+// Srivastava, Xu, ICDE 2009), so that the order in which events arrive does not matter and a late event is decayed by its age. L moves
+// in whole half-lives, which scales binary floating point exactly.
 const (
 	HalfLife   = 30 * 24 * time.Hour
 	Evidence   = 3.0
@@ -349,7 +351,8 @@ func (p *part) moveLandmark(newest time.Time) {
 	p.Landmark = target
 }
 
-// prune drops what says nothing any more, and of the rest what says least where there is too much; of what says equally little, the last by type and value.
+// prune drops values whose evidence has decayed below leastEvidence, and then, if more than MaxLearned are left, those
+// with the least evidence. Ties are broken by type and value, so that the result does not depend on order.
 func (d *learnedDocument) prune(now time.Time) {
 	type ranked struct {
 		evidence float64

@@ -90,7 +90,8 @@ func (l *lexicon) forbids(value string) bool {
 	return ok && l.opinions[i].forbids
 }
 
-// longest returns what m has of the longest run of words of key, not all of them; of equally long ones the strongest opinion, which is the first.
+// longest looks up the proper runs of words of key in m, longest first, and returns the first opinion found. Among runs of
+// equal length the strongest opinion wins, which has the lowest index.
 func longest(m map[string]int, key []byte) (best int, found bool) {
 	w := splitWords(key)
 	for words := w.n - 1; words > 0 && !found; words-- {

@@ -108,8 +108,8 @@ func (s *Service) change(ctx context.Context, profileID uuid.UUID, kind int, f f
 	return item.Version, err
 }
 
-// update is [store.Update] of one of a profile's documents, which goes on for as long as ctx allows: a writer among many gets its turn, or is told by its
-// deadline. Writers in this process queue up rather than work against each other.
+// update is [store.Update] of one of a profile's documents, retried until ctx ends. Writers of one profile in this process
+// take turns, since each conflict would cost another read and write.
 func (s *Service) update(ctx context.Context, key store.Key, change func(old store.Item, found bool) ([]store.Write, error)) (store.Item, error) {
 	release, err := s.lists.acquire(ctx, key.Partition)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // List returns preferences by index. limit is 1–100; token continues a listing. Where the list changes between
 // pages, no preference is listed twice, and none is missed that was there all the time. v is the list's version, zero for
-// a list in which nothing ever was.
+// a list in which nothing ever was. A profile that does not exist is a not-found error.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) (listing []Preference, next string, v store.Version, err error) {
 	var f fault.Fields
 	seen, ok := parseToken(token)

@@ -96,7 +96,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 	return fresh.preference(at), nil
 }
 
-// Get returns one preference and the version of the list it is in.
+// Get returns one preference and the version of the list it is in. An unknown id is a not-found error.
 func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference, store.Version, error) {
 	l, v, err := s.read(ctx, profileID)
 	if err != nil {
@@ -110,7 +110,8 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference,
 }
 
 // Update changes a preference, and moves it where Index is given. ifMatch, where not zero, must be the list's version.
-// Changes that change nothing are not written, and leave the version as it is.
+// Changes that change nothing are not written, and leave the version as it is. An unknown id is a not-found error, another
+// ifMatch one of the kind stale, and the type and value of another preference a conflict.
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (p Preference, v store.Version, err error) {
 	defer observe.Watch(ctx, s.observer, "preference.update")(&err)
 	now := s.stamp()
@@ -176,7 +177,8 @@ func (c Changes) apply(e entry, i int) (entry, int) {
 	return e, i
 }
 
-// Delete removes a preference; those behind it move up. ifMatch, where not zero, must be the list's version.
+// Delete removes a preference; those behind it move up. ifMatch, where not zero, must be the list's version, else the error
+// is of the kind stale. An unknown id is a not-found error.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
 	defer observe.Watch(ctx, s.observer, "preference.delete")(&err)
 	_, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {

@@ -6,8 +6,8 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
-// stripes are locks that profiles share by chance: enough that few wait for another's, few enough to cost nothing.
-// They only make contention cheaper; what keeps writers apart is the store's condition.
+// stripes are a fixed number of locks, each shared by the profiles whose ids end in the same byte modulo that number. They only
+// make contention cheaper: correctness rests on the store's conditions.
 type stripes []chan struct{}
 
 const stripeCount = 64

@@ -47,7 +47,8 @@ func hashSecret(secret uuid.UUID) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CreateAPIKey makes an API key and returns it with its secret, this once. A profile that has [MaxAPIKeys] is a conflict.
+// CreateAPIKey makes an API key and returns it with its secret, this once. A profile that has [MaxAPIKeys] is a
+// conflict, one that does not exist a not-found error.
 func (s *Service) CreateAPIKey(ctx context.Context, profileID uuid.UUID) (APIKey, string, error) {
 	secret := uuid.New()
 	saved := savedAPIKey{ID: uuid.New(), Hash: hashSecret(secret), CreatedAt: s.timestamp()}
@@ -91,7 +92,7 @@ func (s *Service) updateKeys(ctx context.Context, id uuid.UUID, change func(*api
 func (k savedAPIKey) public() APIKey { return APIKey{ID: k.ID, CreatedAt: k.CreatedAt} }
 
 // APIKeys lists the live keys in order of creation. limit is 1–100; token continues a listing, also one whose
-// last key was deleted meanwhile. next is empty on the last page.
+// last key was deleted meanwhile. next is empty on the last page. A profile that does not exist is a not-found error.
 func (s *Service) APIKeys(ctx context.Context, profileID uuid.UUID, limit int, token string) (listed []APIKey, next string, err error) {
 	var f fault.Fields
 	from, ok := decodePlace(token)
@@ -133,7 +134,7 @@ func decodePlace(token string) (n uint64, ok bool) {
 	return n, ok && err == nil
 }
 
-// DeleteAPIKey withdraws a key.
+// DeleteAPIKey withdraws a key, which is refused from then on. An unknown one is a not-found error.
 func (s *Service) DeleteAPIKey(ctx context.Context, profileID, keyID uuid.UUID) error {
 	return s.updateKeys(ctx, profileID, func(list *apiKeys) ([]store.Write, error) {
 		for i, k := range list.Keys {

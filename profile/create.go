@@ -41,8 +41,8 @@ func (s *Service) Create(ctx context.Context, r Registration) (Profile, error) {
 	return rec.profile(id, writes[0].Version), nil
 }
 
-// hashFor hashes the password of a new profile when it is its turn, unless somebody has taken
-// its names while it waited: of a thousand sign-ups with one address hardly any is hashed.
+// hashFor waits for a turn and hashes the password of a new profile. If it had to wait, it first checks again that the names are
+// free, so that a thousand concurrent sign-ups with one e-mail address cost a few hashes and not a thousand.
 func (s *Service) hashFor(ctx context.Context, password string, rec record) (string, error) {
 	waited, done, err := s.hasher.turn(ctx)
 	if err != nil {

@@ -98,8 +98,8 @@ func (s *Service) childless(ctx context.Context, id uuid.UUID) (store.Condition,
 	return store.VersionIs(gate.Version), nil
 }
 
-// finish does what is left to do for a marked profile. It can be stopped anywhere and run again, also by several at once:
-// all that it does is the same done twice, and the last Apply, which frees the names, is made once.
+// finish deletes everything of a marked profile. It can be stopped anywhere and run again, also concurrently: each step is
+// idempotent but the last Apply, which frees the names, and that one is conditional on the profile's version.
 func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 	rec, v, found, err := s.read(ctx, id)
 	if err != nil {

@@ -25,7 +25,8 @@ func (s *Service) Bound(ctx context.Context, i Identity) (uuid.UUID, error) {
 	return c.ProfileID, nil
 }
 
-// Identity returns the external identity that a profile is bound to, and false where it is bound to none.
+// Identity returns the external identity that a profile is bound to, and false where it is bound to none. A
+// profile that does not exist is [ErrNotFound].
 func (s *Service) Identity(ctx context.Context, profileID uuid.UUID) (Identity, bool, error) {
 	r, _, found, err := s.read(ctx, profileID)
 	switch {

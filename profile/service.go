@@ -13,9 +13,9 @@ import (
 
 // Service is safe for concurrent use. It starts no goroutine.
 //
-// Several Services may work on one store, in one process or in many. What they share is in the store; counted
-// by each alone are only the failed logins that throttle an account or an address (so that n instances let
-// through n times as many), and the turns at hashing.
+// Several Services may work on one store, in one process or in many. They share everything through the store but two
+// limits, which each Service counts for itself: failed logins of an account or an address (n instances let through n times
+// as many), and passwords hashed at a time.
 type Service struct {
 	store      store.Store
 	now        func() time.Time
@@ -56,7 +56,7 @@ func NewService(s store.Store, o Options) (*Service, error) {
 // Depend registers what belongs to profiles; call it before the Service is used. Deletion goes through them in this order.
 func (s *Service) Depend(d ...Dependent) { s.dependents = append(s.dependents, d...) }
 
-// Get returns a profile. The read is strong, so that a deleted profile is gone at once.
+// Get returns a profile, or [ErrNotFound]. The read is strong, so that a deleted profile is gone at once.
 func (s *Service) Get(ctx context.Context, id uuid.UUID) (Profile, error) {
 	r, v, found, err := s.read(ctx, id)
 	if err != nil {

@@ -181,7 +181,7 @@ func (s *Service) Logout(ctx context.Context, sess Session) error {
 	return err
 }
 
-// Sessions returns the live sessions of a profile, oldest first and without their tokens.
+// Sessions returns the live sessions of a profile, oldest first and without their tokens, or [ErrNotFound].
 func (s *Service) Sessions(ctx context.Context, profileID uuid.UUID) ([]Session, error) {
 	var lg login
 	_, found, err := s.get(ctx, loginKey(profileID), &lg)

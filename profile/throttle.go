@@ -14,11 +14,10 @@ import (
 
 // throttle refuses further attempts once limit of them have failed within the last minute.
 //
-// It counts in this process only and in bounded memory: a restart forgives, n instances let through n times as
-// many, and of more names than it holds the ones tried longest ago are forgotten. To make it forget,
-// an attacker would have to fail with that many names within a minute, which the bounded hashing forbids on
-// any but the largest machine. Counting in the store would cost a write for each failure, and give whoever
-// floods the login a way to the store.
+// It counts in this process only and in bounded memory: a restart resets it, n instances let through n times as
+// many, and beyond throttleNames names it forgets the least recently tried. To push a name out, an attacker would have to fail
+// with that many others within a minute, which takes more hashing than all but the largest machines do. Counting in the store
+// instead would cost a write for each failure, and so pass a flood of logins on to the store.
 type throttle struct {
 	limit   int
 	mu      sync.Mutex

@@ -15,7 +15,8 @@ var errUnchanged = errors.New("profile: nothing to change")
 
 // Update changes a profile. ifMatch, where not zero, must be its version, else the error is of the kind stale.
 // Without it concurrent updates of different fields all take effect. A new password ends all sessions.
-// Changes that change nothing write nothing.
+// Changes that change nothing write nothing. Wrong fields are an invalid error that names all of them, a username that is
+// taken a conflict, and a profile that does not exist [ErrNotFound].
 func (s *Service) Update(ctx context.Context, id uuid.UUID, c Changes, ifMatch store.Version) (Profile, error) {
 	c, err := c.check()
 	if err != nil {

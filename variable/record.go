@@ -32,12 +32,13 @@ const (
 	suffixBytes   = 8
 )
 
-// timeSort is what the sort keys of readings at t, or later, begin with or come after.
+// timeSort returns the lower bound of the sort keys of readings at t and later.
 func timeSort(t time.Time) string { return readingPrefix + t.UTC().Format(readingTime) }
 
 // Record stores readings, 1 to [MaxBatch]. If one of them is wrong, none is stored, and the error names every wrong field.
-// Readings are the same if their time and all they say are the same: after an error that is the store's, some may be stored, and
-// recording all of them again completes what is missing and doubles nothing. Coordinates are coarsened before anything is done with them.
+// After an error of the store some may be stored: recording all of them again adds the missing ones, and doubles none that
+// has an At, since readings with the same time and values are one. Coordinates are coarsened before they are stored
+// or passed on.
 //
 // It is a conflict where the variable is not opted into, also if it was opted out of meanwhile; nothing is kept then.
 func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings []Reading) (err error) {
@@ -69,8 +70,8 @@ func (s *Service) Record(ctx context.Context, profileID, id uuid.UUID, readings 
 	return s.hook(ctx, Change{ProfileID: profileID, Variable: v, Readings: kept})
 }
 
-// RecordJSON is [Service.Record] of what is posted to a variable's readings, see [ParseReadings]; it returns how many there were. Its errors name fields as
-// the sender knows them.
+// RecordJSON parses a request body as [ParseReadings] does, records the readings as [Service.Record] does, and returns how many
+// there were. Its errors name fields as they stand in the body.
 func (s *Service) RecordJSON(ctx context.Context, profileID, id uuid.UUID, body []byte) (n int, err error) {
 	var f fault.Fields
 	readings, single := parseReadings(&f, body)
@@ -87,7 +88,7 @@ func (s *Service) RecordJSON(ctx context.Context, profileID, id uuid.UUID, body 
 	return len(readings), nil
 }
 
-// allWrong names with what is noted of a body already what is wrong with the readings that could be read of it, where there is such a variable.
+// allWrong returns the mistakes f found in parsing, together with those that the checks find in the readings that were parsed.
 func (s *Service) allWrong(ctx context.Context, profileID, id uuid.UUID, f fault.Fields, readings []Reading, single bool) error {
 	v, err := s.Get(ctx, profileID, id)
 	if err == nil {
@@ -152,7 +153,8 @@ func (s *Service) write(ctx context.Context, profileID uuid.UUID, v Variable, wr
 	return nil
 }
 
-// Readings returns readings, newest first: those of the present consent that are within the present retention. limit is 1–100; token continues a listing.
+// Readings returns the readings of the present consent that are within the present retention, newest first; none while the
+// variable is not opted into. limit is 1–100; token continues a listing, and next is "" on the last page.
 func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit int, token string) ([]Reading, string, error) {
 	var f fault.Fields
 	before, ok := parseReadingToken(token)

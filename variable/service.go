@@ -48,13 +48,14 @@ func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) 
 // Change is what a hook is told.
 type Change struct {
 	ProfileID uuid.UUID
-	Variable  Variable  // after a deletion, and when [Service.Resume] finishes one, only ID, Type and what is zero in one that is not opted in
+	Variable  Variable  // as it is now; after a deletion as it was, but not opted in and without a version; from [Service.Resume] only ID and Type
 	Readings  []Reading // new ones, as kept (coarsened); none where a variable was opted in or out, or moved to another zone
 	OptedOut  uuid.UUID // the consent that ended, or zero
 }
 
-// OnChange sets the one hook, called after a change was stored, on the same goroutine; its error is the caller's. Call it before the Service is used.
-// The end of a consent is told again by [Service.Resume] if the hook failed or was never reached; profiles that are deleted whole are not told of.
+// OnChange sets the one hook, which is called on the same goroutine after a change was stored; its error is returned to the
+// caller of the changing method. Call OnChange before the Service is used. If the hook fails at the end of a consent, or the process
+// ends before it is called, [Service.Resume] calls it again. It is not called when a whole profile is deleted.
 func (s *Service) OnChange(hook func(ctx context.Context, c Change) error) { s.hook = hook }
 
 var (
@@ -118,7 +119,7 @@ func itemOf(profileID uuid.UUID, r record) (store.Item, error) {
 	return store.Item{Key: variableKey(profileID, r.ID), Version: store.NewVersion(), Body: body}, err
 }
 
-// Get returns a variable. It is read strongly, as every variable is, since its consent is a part of it.
+// Get returns a variable, or a not-found error. Variables are always read strongly, since the consent is a part of them.
 func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Variable, error) {
 	item, err := s.store.Get(ctx, variableKey(profileID, id), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
@@ -134,8 +135,11 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Variable, e
 	return r.variable(item.Version), nil
 }
 
-// Update changes a variable. Opting out makes its readings unreachable before it returns, and deletes them as far as ctx allows; [Service.Resume] deletes
-// the rest. ifMatch, where not zero, must be the variable's version. Changes that change nothing are not written.
+// Update changes a variable and returns it as it is then. Opting out makes its readings unreachable before Update returns, and
+// deletes them as far as ctx allows; [Service.Resume] deletes the rest. Changes that change nothing are not written.
+//
+// An unknown variable is a not-found error. ifMatch, where not zero, must be the variable's version, else the error is of the
+// kind stale. The error of the hook (see [Service.OnChange]) comes with the changed variable.
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (v Variable, err error) {
 	defer observe.Watch(ctx, s.observer, "variable.update")(&err)
 	var (
@@ -234,7 +238,7 @@ func (c Changes) apply(r record) record {
 	return r
 }
 
-// Delete removes a variable and its readings, as opting out does. ifMatch, where not zero, must be the variable's version.
+// Delete removes a variable, and its readings as opting out does. Errors are those of [Service.Update].
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
 	defer observe.Watch(ctx, s.observer, "variable.delete")(&err)
 	ended, v, err := s.remove(ctx, profileID, id, ifMatch)
@@ -273,7 +277,8 @@ func (s *Service) remove(ctx context.Context, profileID, id uuid.UUID, ifMatch s
 	return ended, v, err
 }
 
-// List returns variables in order of creation. limit is 1–100; token continues a listing.
+// List returns variables in order of creation. limit is 1–100; token continues a listing, and the token returned is "" on the last
+// page. A profile that does not exist is a not-found error.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]Variable, string, error) {
 	var f fault.Fields
 	after, ok := parseListToken(token)

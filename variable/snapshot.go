@@ -43,8 +43,9 @@ const (
 	snapshotReads  = 8    // at once
 )
 
-// Snapshot returns what is known now; consents are read strongly, and so are readings, since a hook asks right after they were recorded. It costs
-// one listing of the variables and one read a variable opted into, which go side by side.
+// Snapshot returns what is known now; a profile without variables, existing or not, has an empty one. Consents and readings are read
+// strongly, since a hook asks right after readings were recorded. It costs one listing of the variables and then, in parallel, one
+// read for each variable that is opted into.
 func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snapshot, err error) {
 	defer observe.Watch(ctx, s.observer, "variable.snapshot")(&err)
 	all, err := s.all(ctx, profileID)
@@ -133,7 +134,8 @@ func (s *Service) sample(ctx context.Context, v Variable, now time.Time) ([]Read
 	return slices.Concat(days...), err
 }
 
-// newest returns up to limit readings between since (zero: as long as they are kept) and a sort key ("": now), newest first, and whether there may be more.
+// newest returns up to limit readings, newest first, and whether there may be more: those at or after since (zero: the
+// retention) and before a sort key ("" for no bound).
 func (s *Service) newest(ctx context.Context, v Variable, before string, since time.Time, limit int) (found []Reading, more bool, err error) {
 	q := s.readingsOf(v, before, limit)
 	if from := timeSort(since); from > q.From {

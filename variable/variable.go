@@ -11,7 +11,7 @@
 // # Consent
 //
 // Opting in makes a random consent, which is the partition of the variable's readings. Opting out takes the consent away in one write,
-// together with a job to wipe what it led to, so that from then on nobody finds the readings, whatever is being written at that moment; then it
+// together with a job to wipe its readings. From then on nobody finds them, nor any that are being written at that moment. Then it
 // wipes them. [Service.Record] looks at the consent again after it has written and takes back what came too late. What a killed process
 // leaves behind in between is out of reach of everybody, and gone when its retention ends.
 //

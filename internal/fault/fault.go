@@ -40,7 +40,7 @@ func (k Kind) String() string {
 	return kindNames[None]
 }
 
-// Error is an error of a kind. The zero value is of no use; see [New] and [Fields].
+// Error is an error of a kind. Make one with [New], [Wrap] or [Fields.Err].
 type Error struct {
 	Kind       Kind
 	Message    string            // for the caller; no internals, no personal data
@@ -130,7 +130,7 @@ const ValidationFailed = "Validation failed"
 //	return f.Err()
 type Fields map[string]string
 
-// Add notes what is wrong with a field; the first thing noted for a field stands.
+// Add notes what is wrong with a field. Of several messages for one field the first is kept.
 func (f *Fields) Add(field, format string, args ...any) {
 	if *f == nil {
 		*f = Fields{}
