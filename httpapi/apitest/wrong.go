@@ -36,12 +36,21 @@ func testWrongFields(t *testing.T, s *suite) {
 		sent         body
 		fields       string
 	}{
-		{"POST", vectors, body{"name": "n", "mode": "ai", "durationMinutes": 30, "start": body{"energy": 2, "valence": "x"}, "end": body{"tempo": 301, "x": 1}},
-			"end.tempo end.x start.energy start.valence"},
-		{"POST", vectors, body{"name": "n", "mode": "ai", "durationMinutes": 30, "points": []any{body{"at": 2}, 5, body{"at": 0.5, "energy": "x"}}},
-			"points[0] points[0].at points[1] points[2].energy"},
-		{"POST", vectors, body{"name": "n", "mode": "guided", "durationMinutes": 30, "stages": []any{body{"genre": "rock", "minutes": "x"}, body{"minutes": 0}}},
-			"stages[0].minutes stages[1].genre stages[1].minutes"},
+		{
+			"POST", vectors,
+			body{"name": "n", "mode": "ai", "durationMinutes": 30, "start": body{"energy": 2, "valence": "x"}, "end": body{"tempo": 301, "x": 1}},
+			"end.tempo end.x start.energy start.valence",
+		},
+		{
+			"POST", vectors,
+			body{"name": "n", "mode": "ai", "durationMinutes": 30, "points": []any{body{"at": 2}, 5, body{"at": 0.5, "energy": "x"}}},
+			"points[0] points[0].at points[1] points[2].energy",
+		},
+		{
+			"POST", vectors,
+			body{"name": "n", "mode": "guided", "durationMinutes": 30, "stages": []any{body{"genre": "rock", "minutes": "x"}, body{"minutes": 0}}},
+			"stages[0].minutes stages[1].genre stages[1].minutes",
+		},
 		{"POST", vectors, body{"name": "n", "mode": "guided", "durationMinutes": 1441, "stages": []any{nil}}, "durationMinutes stages[0]"},
 		{"POST", vectors, body{"name": "n", "mode": 5, "stages": []any{}, "excluded": []any{"", 5}}, "excluded[0] excluded[1] mode"},
 		{"POST", vectors, body{"name": "n", "mode": "ai", "durationMinutes": 30, "direction": "descent", "start": body{"energy": "x"}, "end": body{"energy": 0.9}}, "start.energy"},
@@ -52,16 +61,22 @@ func testWrongFields(t *testing.T, s *suite) {
 		{"PATCH", stages, body{"durationMinutes": 30, "stages": []any{5}}, "stages[0]"},
 		{"PATCH", stages, body{"direction": "ascent", "end": 5}, "end"},
 		// What is wrong with a body comes before that there is nothing to change.
-		{"PATCH", nowhere, body{"name": "", "mode": "x", "order": "x", "durationMinutes": 9999, "start": body{"energy": 2, "tempo": "x"}},
-			"durationMinutes mode name order start.energy start.tempo"},
+		{
+			"PATCH", nowhere,
+			body{"name": "", "mode": "x", "order": "x", "durationMinutes": 9999, "start": body{"energy": 2, "tempo": "x"}},
+			"durationMinutes mode name order start.energy start.tempo",
+		},
 		{"PATCH", nowhere, body{"order": "x"}, "order"},
 		{"PATCH", nowhere, body{"start": body{"energy": "x"}}, "start.energy"},
 		{"PATCH", h.path + "/preferences/" + h.preference, body{"type": "artist", "index": 99, "weight": "x"}, "index type weight"},
 		{"PATCH", h.path + "/variables/" + h.variable, body{"type": "location", "timeZone": "UTC", "optedIn": 1, "retentionDays": 0}, "optedIn retentionDays timeZone type"},
 		{"POST", readings, body{"value": 500, "z": 1}, "value z"},
 		{"POST", readings, body{"value": "x", "cadence": 1, "at": "now"}, "at cadence value"},
-		{"POST", readings, body{"readings": []any{body{"value": 50}, body{"value": "x"}, body{"value": 500}, 5, body{"at": "now"}}},
-			"readings[1].value readings[2].value readings[3] readings[4].at readings[4].value"},
+		{
+			"POST", readings,
+			body{"readings": []any{body{"value": 50}, body{"value": "x"}, body{"value": 500}, 5, body{"at": "now"}}},
+			"readings[1].value readings[2].value readings[3] readings[4].at readings[4].value",
+		},
 		{"POST", readings, body{"readings": []any{}, "value": 1}, "readings value"},
 		{"POST", h.path + "/variables/" + uuid.NewString() + "/readings", body{"value": 500, "z": 1}, "z"},
 		{"POST", h.path + "/interactions", body{"events": []any{
