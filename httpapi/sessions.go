@@ -36,7 +36,7 @@ func (h *Handler) endSession(c *call) (reply, error) {
 	if c.who.Session == nil {
 		return reply{}, errNoSession
 	}
-	err := c.unversioned(func() error { return h.app.Profiles.Logout(c.ctx, *c.who.Session) })
+	err := h.app.Profiles.Logout(c.ctx, *c.who.Session)
 	return reply{value: failureBody{Message: "Session ended successfully"}}, err
 }
 

@@ -22,6 +22,7 @@ type shape struct {
 	given  bool              // neither "" nor 0 is taken, which services would take for nothing given
 	fields map[string]*shape // of an object
 	items  *shape            // of a list
+	needed []string          // fields of an object that must be there, where the domain could not tell that they are not
 }
 
 type kind uint8
@@ -208,6 +209,11 @@ func (s *shape) checkObject(path string, v any, f *fault.Fields) (wrong string) 
 		}
 		if o[name], ok = known.check(field, value, f); !ok {
 			delete(o, name)
+		}
+	}
+	for _, name := range s.needed {
+		if _, ok := o[name]; !ok {
+			f.Add(join(path, name), "Is required")
 		}
 	}
 	return ""

@@ -17,12 +17,13 @@ var (
 	point = fields(map[string]*shape{
 		"at": aNumber, "energy": aNumber, "valence": aNumber, "tempo": aNumber, "acousticness": aNumber, "instrumentalness": aNumber,
 	})
+	pin        = &shape{kind: object, fields: map[string]*shape{"position": anInteger, "trackId": aText}, needed: []string{"position"}}
 	definition = fields(map[string]*shape{
 		"name": aText, "kind": aWord, "mode": aWord, "durationMinutes": aCount, "direction": aWord,
 		"start": aim, "end": aim, "curve": aWord, "points": listOf(point),
 		"stages": listOf(fields(map[string]*shape{"genre": aText, "minutes": anInteger})),
 		"order":  aWord, "seed": anInteger, "excludeExplicit": aBoolean,
-		"pinned":   listOf(fields(map[string]*shape{"position": anInteger, "trackId": aText})),
+		"pinned":   listOf(pin),
 		"excluded": listOf(aText),
 	})
 	definitionPatch = removable(definition, "name", "mode")

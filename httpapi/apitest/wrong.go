@@ -56,6 +56,12 @@ func testWrongFields(t *testing.T, s *suite) {
 		{"POST", vectors, body{"name": "n", "mode": "ai", "durationMinutes": 30, "direction": "descent", "start": body{"energy": "x"}, "end": body{"energy": 0.9}}, "start.energy"},
 		{"POST", vectors, body{"name": "n", "mode": "ai", "durationMinutes": 30, "direction": "down", "start": 5}, "direction start"},
 		{"PATCH", vector, body{"curve": 5, "direction": "q", "durationMinutes": 9999, "points": []body{{"at": 2, "energy": 0}}, "zz": 1}, "curve direction durationMinutes points[0].at zz"},
+		{
+			"POST", vectors,
+			body{"name": "n", "mode": "ai", "durationMinutes": 30, "pinned": []any{body{"trackId": "x"}, body{"position": "0"}, body{}, nil}},
+			"pinned[0].position pinned[1].position pinned[1].trackId pinned[2].position pinned[2].trackId pinned[3]",
+		},
+		{"PATCH", vector, body{"pinned": []any{body{"trackId": ""}}}, "pinned[0].position pinned[0].trackId"},
 		{"PATCH", vector, body{"durationMinutes": nil, "curve": 5}, "curve durationMinutes"},
 		{"PATCH", vector, body{"mode": 5, "stages": []body{{"genre": "", "minutes": 5}}}, "mode stages[0].genre"},
 		{"PATCH", stages, body{"durationMinutes": 30, "stages": []any{5}}, "stages[0]"},
