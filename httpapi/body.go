@@ -69,7 +69,7 @@ func (c *call) parse() (map[string]any, fault.Fields, error) {
 		return nil, nil, errNoObject
 	}
 	var f fault.Fields
-	for _, path := range tree.repeated {
+	for _, path := range tree.repeated[:min(len(tree.repeated), maxWrong)] {
 		f.Add(path, "Must not be given twice")
 	}
 	return o, f, nil

@@ -10,14 +10,14 @@ import (
 )
 
 // tags reads the entity tags of a header (RFC 9110, 8.8.3) and gives each to yield, the quotes included. It reports
-// whether the header is "*". What is not a tag ends it.
+// whether the header is "*", which stands alone. What is not a tag ends it.
 func tags(values []string, yield func(tag string, weak bool)) (all bool) {
+	if len(values) == 1 && values[0] == "*" {
+		return true
+	}
 	for _, s := range values {
 		for {
 			s = strings.TrimLeft(s, " \t,")
-			if s == "*" {
-				return true
-			}
 			rest, weak := strings.CutPrefix(s, "W/")
 			if !strings.HasPrefix(rest, `"`) {
 				break

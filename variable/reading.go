@@ -80,7 +80,7 @@ func parseReadings(f *fault.Fields, body []byte) (readings []Reading, single boo
 	}
 	for key := range object {
 		if key != "readings" {
-			f.Add(key, "Unknown field")
+			unknown(f, key)
 		}
 	}
 	var raw []json.RawMessage
@@ -142,7 +142,7 @@ func parseReading(f *fault.Fields, path string, raw json.RawMessage) (r Reading)
 				f.Add(field, "Tune vector id must be a UUID")
 			}
 		default:
-			f.Add(field, "Unknown field")
+			unknown(f, field)
 		}
 	}
 	return r
@@ -177,7 +177,16 @@ func parsePlace(f *fault.Fields, field string, raw json.RawMessage, r *Reading) 
 		delete(object, c.key)
 	}
 	for key := range object {
-		f.Add(field+"."+key, "Unknown field")
+		unknown(f, field+"."+key)
+	}
+}
+
+// maxWrong bounds how many unknown fields are named, lest a small request make a large answer.
+const maxWrong = 1000
+
+func unknown(f *fault.Fields, field string) {
+	if len(*f) < maxWrong {
+		f.Add(field, "Unknown field")
 	}
 }
 

@@ -100,6 +100,8 @@ func testConditions(t *testing.T, s *suite) {
 			h.with("If-Match", "W/"+fresh).do(t, c.method, c.path, c.change).is(t, 412)
 			h.with("If-Match", old+", "+fresh).do(t, c.method, c.path, c.change).is(t, 200)
 			h.with("If-Match", "*").do(t, c.method, c.path, c.change).is(t, 200)
+			h.with("If-Match", `"x", *`).do(t, c.method, c.path, c.change).is(t, 412)
+			h.with("If-Match", "*, "+old).do(t, c.method, c.path, c.change).is(t, 412)
 			h.with("If-Match", old).del(t, c.path).is(t, 412)
 			h.with("If-Match", old+`, "x"`).del(t, c.path).is(t, 412)
 			h.with("If-Match", old+`, "00000000000000000000000000000001"`).del(t, c.path).is(t, 412)

@@ -282,6 +282,22 @@ func testBodies(t *testing.T, s *suite) {
 	}
 	errors, _ := l.post(t, l.path+"/preferences", many).is(t, 400).object(t)["errors"].(body)
 	require.Less(t, len(errors), 1100, "a small request makes a large answer")
+	noise := l.path + "/variables/" + l.post(t, l.path+"/variables", body{"type": "ambient-noise", "optedIn": true}).is(t, 201).text(t, "variableId") + "/readings"
+	place := body{}
+	var doubled strings.Builder
+	for i := range 5000 {
+		place[fmt.Sprintf("f%d", i)] = i
+		fmt.Fprintf(&doubled, `"f%d": 1, "f%d": 2, `, i, i)
+	}
+	for _, sent := range []any{
+		many, body{"value": place}, body{"readings": []any{many}}, raw{text: "{" + doubled.String() + `"value": 1}`},
+	} {
+		errors, _ = l.post(t, noise, sent).is(t, 400).object(t)["errors"].(body)
+		require.Less(t, len(errors), 1100, "a small request makes a large answer")
+	}
+	many["readings"] = []any{}
+	errors, _ = l.post(t, noise, many).is(t, 400).object(t)["errors"].(body)
+	require.Less(t, len(errors), 1100, "a small request makes a large answer")
 	l.post(t, l.path+"/interactions", body{"events": make([]any, 5000)}).is(t, 400)
 	for _, at := range []string{"0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-03-01t18:00:00z", "2026-03-01T17:59:59,5Z", "2026-03-01T17:59:59.5+00:00"} {
 		r := l.post(t, l.path+"/interactions", body{"events": []body{{"eventId": uuid.NewString(), "trackId": "x", "action": "like", "at": at}}})
