@@ -75,12 +75,10 @@ func (s *Service) read(ctx context.Context, profileID uuid.UUID) (list, store.Ve
 	return d.Preferences, item.Version, nil
 }
 
-// creates says that a change makes something new, which only a profile may have whose gate is open.
-const creates = 1
-
 // change replaces a profile's list by what f makes of it, as one conditional write, and returns the new version. f may be called
-// several times, may change the list it is given, and returns nil where there is nothing to write.
-func (s *Service) change(ctx context.Context, profileID uuid.UUID, kind int, f func(l list, v store.Version) (list, error)) (store.Version, error) {
+// several times, may change the list it is given, and returns nil where there is nothing to write. Where something is
+// created, the profile's gate must be open.
+func (s *Service) change(ctx context.Context, profileID uuid.UUID, creating bool, f func(l list, v store.Version) (list, error)) (store.Version, error) {
 	item, err := s.update(ctx, listKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
 		var d listDocument
 		if found {
@@ -97,7 +95,7 @@ func (s *Service) change(ctx context.Context, profileID uuid.UUID, kind int, f f
 			return nil, err
 		}
 		writes := []store.Write{store.Put(store.Item{Key: old.Key, Body: body}, store.None)}
-		if kind == creates {
+		if creating {
 			writes = append(writes, profile.Gate(profileID))
 		}
 		return writes, nil

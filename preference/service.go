@@ -73,7 +73,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 		fresh.Weight = store.Number(*a.Weight)
 	}
 	at := 0
-	_, err = s.change(ctx, profileID, creates, func(l list, _ store.Version) (list, error) {
+	_, err = s.change(ctx, profileID, true, func(l list, _ store.Version) (list, error) {
 		fields := maps.Clone(static)
 		checkIndex(&fields, a.Index, min(len(l), MaxPreferences-1)) // in a full list, every place of it is a fine one
 		switch {
@@ -115,7 +115,7 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference,
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes, ifMatch store.Version) (p Preference, v store.Version, err error) {
 	defer observe.Watch(ctx, s.observer, "preference.update")(&err)
 	now := s.stamp()
-	v, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
+	v, err = s.change(ctx, profileID, false, func(l list, current store.Version) (list, error) {
 		i := l.index(id)
 		if err := c.check(l, i); err != nil {
 			return nil, err
@@ -181,7 +181,7 @@ func (c Changes) apply(e entry, i int) (entry, int) {
 // is of the kind stale. An unknown id is a not-found error.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
 	defer observe.Watch(ctx, s.observer, "preference.delete")(&err)
-	_, err = s.change(ctx, profileID, 0, func(l list, current store.Version) (list, error) {
+	_, err = s.change(ctx, profileID, false, func(l list, current store.Version) (list, error) {
 		i := l.index(id)
 		if i < 0 {
 			return nil, errNoPreference
