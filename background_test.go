@@ -71,7 +71,7 @@ func TestRunGoesOnAfterAFault(t *testing.T) {
 		go func() { ended <- app.Run(ctx) }()
 		synctest.Wait()
 		require.Equal(t, 2, strings.Count(out.String(), "\n"), out.String())
-		require.Contains(t, out.String(), "users are out")
+		require.Equal(t, 2, strings.Count(out.String(), "users are out (16 times)"), "each says it once")
 		require.Contains(t, out.String(), `task="finish deletions"`)
 		require.Contains(t, out.String(), `task="wipe readings"`)
 		require.Len(t, w.of("ml.refresh"), 1)
