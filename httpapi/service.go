@@ -1,7 +1,9 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -25,6 +27,15 @@ func (h *Handler) health(c *call) (reply, error) {
 	}{"ok"}}, nil
 }
 
-func (h *Handler) document(*call) (reply, error) {
-	return reply{raw: document, hashed: true}, nil
+// document serves the OpenAPI document, whose one server is where the Handler is mounted.
+func (h *Handler) document(c *call) (reply, error) {
+	prefix := c.location("")
+	if prefix == "" {
+		return reply{raw: document, hashed: true}, nil
+	}
+	url, err := json.Marshal(prefix)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{raw: bytes.Replace(document, []byte(`"url": "/"`), append([]byte(`"url": `), url...), 1), hashed: true}, nil
 }

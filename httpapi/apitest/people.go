@@ -56,7 +56,10 @@ func testRouting(t *testing.T, s *suite) {
 	one, two := l.get(t, l.path), l.get(t, l.path)
 	require.NotEqual(t, one.Header.Get("X-Request-Id"), two.Header.Get("X-Request-Id"))
 
-	// Locations lead to what was made, below the prefix.
+	// Locations lead to what was made, below the prefix, and so does the document.
+	servers := w.anybody().get(t, "/openapi.json").is(t, 200).list(t, "servers")
+	require.Len(t, servers, 1)
+	require.Equal(t, "/music/v7", servers[0]["url"])
 	made := l.post(t, l.path+"/preferences", body{"type": "artist", "value": "Björk"}).is(t, 201)
 	require.True(t, strings.HasPrefix(made.Header.Get("Location"), "/music/v7/profiles/"))
 	l.get(t, strings.TrimPrefix(made.Header.Get("Location"), "/music/v7")).is(t, 200)

@@ -215,6 +215,7 @@ func testHealth(t *testing.T, s *suite) {
 	require.Equal(t, body{"status": "ok"}, nobody.get(t, "/healthz").is(t, 200).object(t))
 	r := nobody.get(t, "/openapi.json").is(t, 200)
 	require.Equal(t, "3.1.0", r.text(t, "openapi"))
+	require.Equal(t, "/", r.list(t, "servers")[0]["url"])
 	require.Equal(t, "application/json", r.Header.Get("Content-Type"))
 }
 
