@@ -277,12 +277,12 @@ func (s *Service) listenerMiddle(ctx context.Context, c *composition) (vector, e
 			return middle, err
 		}
 		if m, known := middleOf(tracks); known {
-			score, _ := taste.Score(favorite)
+			score := taste.ScoreOnly(favorite)
 			middle = middle.towards(m, score/surely)
 		}
 	}
 	if t := taste.Tempo(); t > 0 {
-		score, _ := taste.Score(preference.Traits{Tempo: t})
+		score := taste.ScoreOnly(preference.Traits{Tempo: t})
 		wanted := middle
 		wanted[tempo] = t
 		middle = middle.towards(wanted, score/surely)

@@ -14,9 +14,10 @@ import (
 // How much music a provider is asked for.
 const (
 	typicalSeconds   = 210.0 // a track, as the planner counts them
-	tracksPerSlot    = 50    // candidates for each track of the plan …
-	fewestCandidates = 400   // … and at least so many in all,
-	mostCandidates   = 4000  // and at most
+	tracksPerSlot    = 25    // candidates for each track of the plan …
+	fewestCandidates = 400   // … and at least so many in all, shared by the stages by their length,
+	fewestOfStage    = 100   // at least so many of each,
+	mostCandidates   = 4000  // and at most so many of each
 	likedCandidates  = 150   // of the genres and of the artists that the listener likes, each
 	likedNames       = 5     // so many of their genres and artists are asked for
 	sampleSize       = 60    // tracks to learn a genre's middle from
@@ -50,7 +51,7 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 		MaxSeconds: 2 * c.seconds(), Seed: uint64(c.seed), Listener: c.listener.id,
 	}
 	if len(c.def.Stages) == 0 {
-		q.Limit = candidateLimit(rest)
+		q.Limit = candidateLimit(rest, rest)
 		q.Along = c.samples(elapsed, c.seconds())
 		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
 			return nil, err
@@ -63,7 +64,7 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 			begin := max(from, elapsed)
 			sq := q
 			sq.Genres = []string{c.def.Stages[i].genre()}
-			sq.Limit = candidateLimit(stage.End - begin)
+			sq.Limit = candidateLimit(stage.End-begin, rest)
 			sq.Along = c.samples(begin, stage.End)
 			before := len(g.tracks)
 			if err := s.ask(ctx, g, c, sq, planner.Stages(i)); err != nil {
@@ -83,9 +84,10 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 
 func (s Stage) genre() string { return strings.ToLower(strings.TrimSpace(s.Genre)) }
 
-// candidateLimit is how many candidates a stretch of time gets.
-func candidateLimit(seconds float64) int {
-	return min(max(int(tracksPerSlot*seconds/typicalSeconds), fewestCandidates), mostCandidates)
+// candidateLimit is how many candidates a stretch of time gets, of all that is to be planned.
+func candidateLimit(seconds, all float64) int {
+	n := max(tracksPerSlot*seconds/typicalSeconds, fewestCandidates*seconds/all, fewestOfStage)
+	return int(min(n, mostCandidates))
 }
 
 // samples are points of the arc between two times, one for each typical track, at its middle.
@@ -118,6 +120,7 @@ func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q Candi
 // name the genres, only artists are asked for.
 func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
 	q.Limit = likedCandidates
+	q.Along = thinned(q.Along)
 	if genres := first(c.listener.taste.Genres(), likedNames); len(genres) > 0 && len(c.def.Stages) == 0 {
 		liked := q
 		liked.Genres = genres
@@ -131,6 +134,16 @@ func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q 
 		return s.ask(ctx, g, c, liked, stages)
 	}
 	return nil
+}
+
+// thinned is every third point of an arc. What is liked is rarer than music in general: searching for it costs more for each
+// point, and finds much the same tracks around neighboring points.
+func thinned(along []Features) []Features {
+	var some []Features
+	for i := 1; i < len(along); i += 3 {
+		some = append(some, along[i])
+	}
+	return some
 }
 
 func first[T any](s []T, n int) []T { return s[:min(n, len(s))] }

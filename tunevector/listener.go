@@ -110,7 +110,7 @@ const (
 
 // liking is how much the listener likes the track now.
 func (l *listener) liking(t *Track, session []sessionMoment) float64 {
-	score, _ := l.taste.Score(t.traits())
+	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
