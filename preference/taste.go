@@ -332,17 +332,29 @@ const maxReasons = 3
 func (t Taste) Score(x Traits) (score float64, reasons []string) {
 	var h hits
 	t.meet(&x, &h)
+	return t.score(&h), t.phrases(&h, math.Abs)
+}
+
+// Likings returns the phrases of the preferences that speak for music with these traits, strongest first, at most three: what [Taste.Score]
+// tells without what speaks against it.
+func (t Taste) Likings(x Traits) []string {
+	var h hits
+	t.meet(&x, &h)
+	return t.phrases(&h, func(strength float64) float64 { return max(strength, 0) })
+}
+
+// phrases are those of the preferences met that count for something, strongest first.
+func (t *Taste) phrases(h *hits, counts func(strength float64) float64) (phrases []string) {
+	weight := func(m hit) float64 { return counts(m.strength()) * t.reach[m.kind] }
 	met := slices.Clone(h.all[:h.n])
-	slices.SortStableFunc(met, func(a, b hit) int {
-		return cmp.Compare(math.Abs(b.strength())*t.reach[b.kind], math.Abs(a.strength())*t.reach[a.kind])
-	})
+	slices.SortStableFunc(met, func(a, b hit) int { return cmp.Compare(weight(b), weight(a)) })
 	for _, m := range met {
-		if len(reasons) == maxReasons || m.strength()*t.reach[m.kind] == 0 {
+		if len(phrases) == maxReasons || weight(m) == 0 {
 			break
 		}
-		reasons = append(reasons, m.opinion.phrase())
+		phrases = append(phrases, m.opinion.phrase())
 	}
-	return t.score(&h), reasons
+	return phrases
 }
 
 func (o *opinion) phrase() string {

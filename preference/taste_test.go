@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -88,6 +89,8 @@ func TestScore(t *testing.T) {
 			require.InDelta(t, c.score, score, 1e-12)
 			require.Equal(t, c.reasons, reasons)
 			require.Equal(t, score, taste.ScoreOnly(c.x))
+			likings := slices.DeleteFunc(slices.Clone(reasons), func(r string) bool { return !strings.HasPrefix(r, "you like") })
+			require.Equal(t, append([]string(nil), likings...), taste.Likings(c.x))
 		})
 	}
 }
