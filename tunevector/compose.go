@@ -15,7 +15,6 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
-	"github.com/rhythmiq/rhythmiq/variable"
 )
 
 // composition is a vector on its way to a plan: what is asked for, whom it is for, and the problem for the planner.
@@ -213,11 +212,8 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	}
 	c.problem.Arc = c.def.arc(start, finish, c.bends)
 	v.Start, v.End, v.Bends = start, finish, c.bends
-	v.Consents = c.situation.consents
-	// A rating is learned from under its consent, and so may be in the taste.
-	if consent, ok := c.listener.snapshot.Consents[variable.VectorRating]; ok {
-		v.Consents = append(v.Consents, consent)
-	}
+	v.Consents = nil
+	v.consent(append(c.situation.consents, c.listener.tasteConsents()...))
 	return nil
 }
 
@@ -544,12 +540,12 @@ func (d *Definition) guidedEnds(stages []vector) (start, end Features, bends []P
 }
 
 // plan is what is stored of a solution.
-func (c *composition) plan(solution planner.Solution, order Order) *planRecord {
+func (c *composition) plan(solution planner.Solution) *planRecord {
 	p := &planRecord{
 		Revision: uuid.NewString(), Duration: solution.Duration, Cost: solution.Cost, Complete: solution.Complete, Baselines: solution.Baselines,
 		BoundOver: string(solution.BoundOver),
 	}
-	if order == ByArc && solution.BoundOver != planner.OverNone {
+	if c.def.Order == ByArc && solution.BoundOver != planner.OverNone {
 		p.LowerBound, p.Gap = &solution.LowerBound, &solution.Gap
 	}
 	p.Tracks = append(p.Tracks, c.heard...)

@@ -1,6 +1,8 @@
 package tunevector
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +23,8 @@ import (
 // Record is the one way in for interactions: it logs them, learns from them, and re-plans what playing ai vectors have
 // not played yet. It can be repeated: whatever an earlier call did not come to is done then, and nothing is done twice.
 //
-// Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
+// A batch that names more than 8 vectors re-plans those of its 8 latest; the others note what was heard, and are re-planned with what
+// comes next. Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
 // listener does not have is a field error.
 func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (r Recorded, err error) {
 	began := time.Now()
@@ -128,14 +131,19 @@ func signalOf(t *Track, event uuid.UUID, at time.Time, strength float64, consent
 	return signal, true
 }
 
+// mostBent is how many vectors one call re-plans at most, as each costs tens of milliseconds. Nobody listens to as many at once.
+const mostBent = 8
+
 // news is what is new for one vector: interactions that name it, or new readings.
 type news struct {
 	vector   uuid.UUID
 	events   []ml.Interaction // in order of time
 	readings bool
+	noteOnly bool // nothing is re-planned
 }
 
-// newsOf sorts events by the vector they name, vectors in the order in which they come up first.
+// newsOf sorts events by the vector they name, vectors in the order in which they come up first. Those beyond the mostBent that were
+// heard latest are only to be noted.
 func newsOf(events []ml.Interaction) []news {
 	var all []news
 	for _, e := range events {
@@ -151,6 +159,20 @@ func newsOf(events []ml.Interaction) []news {
 	}
 	for i := range all {
 		slices.SortStableFunc(all[i].events, func(a, b ml.Interaction) int { return a.At.Compare(b.At) })
+	}
+	if len(all) > mostBent {
+		latest := make([]time.Time, len(all))
+		for i, n := range all {
+			latest[i] = n.events[len(n.events)-1].At
+		}
+		places := make([]int, len(all))
+		for i := range places {
+			places[i] = i
+		}
+		slices.SortStableFunc(places, func(a, b int) int { return latest[b].Compare(latest[a]) })
+		for _, i := range places[mostBent:] {
+			all[i].noteOnly = true
+		}
 	}
 	return all
 }
@@ -178,8 +200,8 @@ func (v *vectorRecord) take(n news, plan *planRecord) bool {
 		}
 		moments = append(moments, moment{Event: e.EventID, At: e.At.UTC(), TrackID: e.TrackID, Strength: roundTo(e.Strength(), 4)})
 	}
-	// The newest stay, so that what was dropped once is dropped again when it is repeated.
-	slices.SortStableFunc(moments, func(a, b moment) int { return a.At.Compare(b.At) })
+	// The newest stay, so that what was dropped once is dropped again when it is repeated; of the same time, those of the greatest ids.
+	slices.SortFunc(moments, func(a, b moment) int { return cmp.Or(a.At.Compare(b.At), bytes.Compare(a.Event[:], b.Event[:])) })
 	moments = moments[max(len(moments)-maxMoments, 0):]
 	if !slices.Equal(moments, v.Moments) {
 		v.Moments, changed = moments, true
@@ -203,7 +225,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		now := s.clock()
 		next.UpdatedAt = now
 		heard := next.heard(plan)
-		if next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
+		if n.noteOnly || next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
 			return unlessSame(changed, &next), nil, nil
 		}
 		l, err := s.listener(ctx, profileID)
@@ -302,8 +324,8 @@ func (n *news) reasons() []string {
 	return reasons
 }
 
-// surroundingsChanged is the hook of package variable. Any change re-plans the playing ai vectors, ratings teach as well, and an
-// ended consent takes along what was learned under it. Plans of other vectors that were made under it are dropped by whoever reads
+// surroundingsChanged is the hook of package variable. Any change re-plans the playing ai vectors (where more than mostBent play, those
+// made last), ratings teach as well, and an ended consent takes along what was learned under it. Plans of other vectors that were made under it are dropped by whoever reads
 // them next.
 func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) error {
 	if c.OptedOut != uuid.Nil {
@@ -316,11 +338,13 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 			return err
 		}
 	}
-	q := store.Query{Table: store.Users, Partition: c.ProfileID, Prefix: playingPrefix}
-	for item, err := range store.All(ctx, s.store, q) {
-		if err != nil {
-			return err
-		}
+	// Read strongly, so that a vector which began to play a moment ago is among them.
+	q := store.Query{Table: store.Users, Partition: c.ProfileID, Prefix: playingPrefix, Descending: true, Limit: mostBent, Read: store.Strong}
+	playing, err := s.store.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	for _, item := range playing.Items {
 		id, err := uuid.Parse(item.Key.Sort[len(playingPrefix):])
 		if err != nil {
 			return err
@@ -335,10 +359,19 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 // ratingWeight is what a rating of a whole vector says of each track that was heard in it, compared with a rating of the track alone.
 const ratingWeight = 0.3
 
-// learnRatings lets the rating of a vector teach through the tracks that were heard in it. The rating of a vector that is gone teaches nothing.
+// ratedTracks is how many of the tracks heard last in a vector its rating teaches through.
+const ratedTracks = 64
+
+// learnRatings lets the rating of a vector teach through the tracks that were heard last in it. The rating of a vector that is gone teaches
+// nothing. Of many ratings at once the newest teach, by no more signals than are recognized when they are told again.
 func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
 	var signals []preference.Signal
-	for _, r := range c.Readings {
+	readings := slices.Clone(c.Readings)
+	slices.SortStableFunc(readings, func(a, b variable.Reading) int { return b.At.Compare(a.At) })
+	for _, r := range readings {
+		if len(signals)+ratedTracks > preference.SeenWindow {
+			break
+		}
 		_, v, plan, err := s.read(ctx, c.ProfileID, r.TuneVectorID)
 		if fault.KindOf(err) == fault.NotFound {
 			continue
@@ -348,6 +381,7 @@ func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
 		}
 		known := map[string]*Track{}
 		heard := v.heard(plan)
+		heard = heard[max(len(heard)-ratedTracks, 0):]
 		ids := make([]string, len(heard))
 		for i := range heard {
 			ids[i] = heard[i].ID

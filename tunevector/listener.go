@@ -37,6 +37,14 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID) (*listener,
 	return l, err
 }
 
+// tasteConsents are those under which something in the taste may have been learned: that of ratings, where they are opted into.
+func (l *listener) tasteConsents() []uuid.UUID {
+	if consent, ok := l.snapshot.Consents[variable.VectorRating]; ok {
+		return []uuid.UUID{consent}
+	}
+	return nil
+}
+
 // maxHistory is how many of the newest interactions are looked at.
 const maxHistory = 300
 
@@ -89,9 +97,13 @@ func (h history) heardWithin(id string, now time.Time, d time.Duration) bool {
 	return p != nil && now.Sub(p.last) < d
 }
 
-// traits are what a taste sees of a track.
+// traits are what a taste sees of a track: its tempo only where something is known of it.
 func (t *Track) traits() preference.Traits {
-	return preference.Traits{Genres: t.Genres, Artists: t.Artists, Instruments: t.Instruments, Tempo: t.Features.Tempo}
+	x := preference.Traits{Genres: t.Genres, Artists: t.Artists, Instruments: t.Instruments}
+	if t.Confidence > 0 && sound(t.Features) {
+		x.Tempo = t.Features.Tempo
+	}
+	return x
 }
 
 // popularity is the larger of what our listeners and the provider say.

@@ -9,7 +9,7 @@ import (
 
 // What reasons call near, smooth and popular.
 const (
-	nearWithin   = 0.15 // of the planner's distance between a track and its target
+	nearWithin   = 0.15 // of the planner's distance between a track and its target, and of their energies
 	smoothWithin = 0.15 // of the distance between neighbors
 	popularFrom  = 0.6  // of popularity
 	mostLikings  = 2    // phrases of taste a track
@@ -34,6 +34,10 @@ func (c *composition) explain(p *planRecord) {
 		if pinned[t.ID] {
 			t.Why = append(t.Why, "pinned by you")
 		}
+		track := c.tracks[t.ID]
+		if !pinned[t.ID] && track != nil {
+			t.Why = append(t.Why, c.placed(track, t.Target)...)
+		}
 		if t.Stage != stage && t.Stage >= 0 && t.Stage < len(c.def.Stages) {
 			t.Why = append(t.Why, fmt.Sprintf("opens the %s stage", c.def.Stages[t.Stage].genre()))
 		}
@@ -41,18 +45,33 @@ func (c *composition) explain(p *planRecord) {
 		if i == len(c.heard) {
 			t.Why = append(t.Why, c.situation.reasons...)
 		}
-		track := c.tracks[t.ID]
 		if track == nil {
 			continue
 		}
-		score, reasons := c.listener.taste.Score(track.traits())
-		if score > 0 {
-			t.Why = append(t.Why, first(reasons, mostLikings)...)
+		if x := track.traits(); c.listener.taste.ScoreOnly(x) > 0 {
+			t.Why = append(t.Why, first(c.listener.taste.Likings(x), mostLikings)...)
 		}
 		if c.listener.popularity(track) >= popularFrom {
 			t.Why = append(t.Why, "popular")
 		}
 	}
+}
+
+// sortedBy says what an order placed a track by.
+var sortedBy = map[Order]string{
+	EnergyAscending: "placed by rising energy", EnergyDescending: "placed by falling energy",
+	TempoAscending: "placed by rising tempo", TempoDescending: "placed by falling tempo", Shuffle: "placed by chance",
+}
+
+// placed says what placed a track where it is, unless it is near its target, which speaks for itself.
+func (c *composition) placed(t *Track, target Features) []string {
+	switch {
+	case c.def.Order != ByArc:
+		return []string{sortedBy[c.def.Order]}
+	case t.Confidence > 0 && sound(t.Features) && planner.Distance(t.Features, target) > nearWithin:
+		return []string{"the best that was found here"}
+	}
+	return nil
 }
 
 // follows are the reasons that follow from where a track stands: near its target, near the track before.
@@ -61,10 +80,10 @@ func follows(t, before *Track, target Features) []string {
 		return []string{"nothing is known of how it sounds"}
 	}
 	var reasons []string
-	if planner.Distance(t.Features, target) <= nearWithin {
+	if planner.Distance(t.Features, target) <= nearWithin && math.Abs(t.Features.Energy-target.Energy) <= nearWithin {
 		reasons = append(reasons, fmt.Sprintf("energy %.2f near the target %.2f", t.Features.Energy, target.Energy))
 	} else {
-		reasons = append(reasons, fmt.Sprintf("the best that was found here: energy %.2f for a target of %.2f", t.Features.Energy, target.Energy))
+		reasons = append(reasons, fmt.Sprintf("energy %.2f for a target of %.2f", t.Features.Energy, target.Energy))
 	}
 	if t.Confidence < guessedBelow {
 		reasons[0] += " (estimated)"

@@ -24,7 +24,7 @@ func TestFollows(t *testing.T) {
 		reasons       []string
 	}{
 		{"near", sounding(0.62, 115, 1), nil, []string{"energy 0.62 near the target 0.60"}},
-		{"far", sounding(0.1, 115, 1), nil, []string{"the best that was found here: energy 0.10 for a target of 0.60"}},
+		{"far", sounding(0.1, 115, 1), nil, []string{"energy 0.10 for a target of 0.60"}},
 		{"guessed", sounding(0.62, 115, 0.2), nil, []string{"energy 0.62 near the target 0.60 (estimated)"}},
 		{"unknown", sounding(0.62, 115, 0), sounding(0.62, 115, 1), []string{"nothing is known of how it sounds"}},
 		{"unsound", sounding(2, 115, 1), nil, []string{"nothing is known of how it sounds"}},

@@ -98,7 +98,7 @@ func (t *scoredTrack) crowd(count map[string]int) {
 }
 
 func (l *listener) score(t *Track) scoredTrack {
-	taste, reasons := l.taste.Score(t.traits())
+	taste := l.taste.ScoreOnly(t.traits())
 	popular := l.popularity(t)
 	r := scoredTrack{track: t, score: tasteShare*(1+taste)/2 + popularShare*popular}
 	switch {
@@ -109,13 +109,16 @@ func (l *listener) score(t *Track) scoredTrack {
 		r.reasons = append(r.reasons, "you heard it lately")
 	}
 	if taste >= wellLiked {
-		r.reasons = append(r.reasons, first(reasons, mostLikings)...)
+		r.reasons = append(r.reasons, first(l.taste.Likings(t.traits()), mostLikings)...)
 	}
 	if popular >= popularFrom {
 		r.reasons = append(r.reasons, "popular")
 	}
 	if len(r.reasons) == 0 {
 		r.reasons = []string{"something new for you"}
+		if l.history[t.ID] != nil {
+			r.reasons = []string{"you have not heard it for a while"}
+		}
 	}
 	return r
 }

@@ -73,6 +73,16 @@ func (v *vectorRecord) playingUntil() time.Time {
 	return v.PlayedFrom.Add(time.Duration(v.Definition.minutes()) * time.Minute)
 }
 
+// consent notes further consents that the vector was planned under.
+func (v *vectorRecord) consent(consents []uuid.UUID) {
+	v.Consents = slices.Clone(v.Consents)
+	for _, c := range consents {
+		if !slices.Contains(v.Consents, c) {
+			v.Consents = append(v.Consents, c)
+		}
+	}
+}
+
 // planRecord is the body of a chunk of a plan; all but Revision and Tracks is of the first one only.
 type planRecord struct {
 	Revision   string        `json:"revision"`

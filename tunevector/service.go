@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -224,13 +223,9 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 		solution.Baselines = simple
 	}
 	if len(r.keep) > 0 { // what was kept was planned under the consents of then
-		for _, consent := range before.Consents {
-			if !slices.Contains(v.Consents, consent) {
-				v.Consents = append(v.Consents, consent)
-			}
-		}
+		v.consent(before.Consents)
 	}
-	plan := c.plan(solution, c.def.Order)
+	plan := c.plan(solution)
 	v.Revision = plan.Revision
 	return &replanned{plan, c.tracks, c.situation.reasons}, nil
 }

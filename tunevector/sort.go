@@ -53,8 +53,9 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 		return nil, err
 	}
 	solution.Baselines = plan.Baselines
-	sorted := c.plan(solution, c.def.Order)
+	sorted := c.plan(solution)
 	v.Revision = sorted.Revision
+	v.consent(l.tasteConsents())
 	return &replanned{record: sorted, tracks: c.tracks}, nil
 }
 
