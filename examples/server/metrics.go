@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -11,18 +12,20 @@ import (
 	"github.com/rhythmiq/rhythmiq"
 )
 
-// metrics is a rhythmiq.Observer that counts for Prometheus. Its labels are operations, statuses and the names of values:
+// metrics is a rhythmiq.Observer that counts for Prometheus, and tells each event to the log at level debug. Its labels are operations, statuses and the names of values:
 // small fixed sets, with nothing personal in them.
 type metrics struct {
 	registry *prometheus.Registry
 	duration *prometheus.HistogramVec
 	values   *prometheus.SummaryVec
+	log      *slog.Logger
 }
 
 var _ rhythmiq.Observer = (*metrics)(nil)
 
-func newMetrics() *metrics {
+func newMetrics(log *slog.Logger) *metrics {
 	m := &metrics{
+		log:      log,
 		registry: prometheus.NewRegistry(),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rhythmiq_operation_duration_seconds",
@@ -40,7 +43,8 @@ func newMetrics() *metrics {
 }
 
 // Observe counts one event.
-func (m *metrics) Observe(_ context.Context, e rhythmiq.Event) {
+func (m *metrics) Observe(ctx context.Context, e rhythmiq.Event) {
+	m.log.LogAttrs(ctx, slog.LevelDebug, "done", slog.String("operation", e.Operation), slog.String("status", e.Status), slog.Duration("duration", e.Duration))
 	m.duration.WithLabelValues(e.Operation, e.Status).Observe(e.Duration.Seconds())
 	for _, v := range e.Values {
 		m.values.WithLabelValues(e.Operation, v.Name).Observe(v.Number)

@@ -119,7 +119,7 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		}
 	}()
 
-	m := newMetrics()
+	m := newMetrics(log)
 	app, err := rhythmiq.New(rhythmiq.Config{Store: kept, Music: music, Logger: log, Observer: m})
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ const ada = `{"username":"ada","firstName":"Ada","lastName":"Lovelace","email":"
 
 func TestServesAListenerFromSignUpToVector(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "rhythmiq.db")
-	s := start(t, "-db", db, "-metrics-addr", "127.0.0.1:0")
+	s := start(t, "-db", db, "-metrics-addr", "127.0.0.1:0", "-log-level", "debug")
 	status, answer := call(t, s.client, http.MethodPost, s.base+"/profiles", "", ada)
 	require.Equal(t, 201, status, answer)
 	id := answer["profileId"].(string)
@@ -131,12 +131,16 @@ func TestServesAListenerFromSignUpToVector(t *testing.T) {
 	require.NotContains(t, string(text), id)
 
 	require.Equal(t, 0, s.stop(), s.stderr.String())
+	log := s.stderr.String()
+	require.Contains(t, log, "operation=http.CreateTuneVector status=201")
+	for _, personal := range []string{"ada", "Lovelace", "correct horse", id, token} {
+		require.NotContains(t, log, personal)
+	}
 
 	// Another start on the same file knows the listener, the session and the vector.
 	s = start(t, "-db", db)
 	status, _ = call(t, s.client, http.MethodGet, s.base+vector, token, "")
 	require.Equal(t, 200, status)
-	require.NotContains(t, s.stderr.String(), "ada@example.com")
 }
 
 func TestTheCurlLineWorks(t *testing.T) {

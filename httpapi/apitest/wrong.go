@@ -131,7 +131,8 @@ func testSmallNumbers(t *testing.T, s *suite) {
 			h.post(t, h.path+"/interactions", events).is(t, 200)
 			h.post(t, h.path+"/interactions", events).is(t, 200)
 			h.post(t, h.path+"/tune-vectors", raw{text: fmt.Sprintf(
-				`{"name": "x", "mode": "ai", "durationMinutes": 5, "start": {"energy": %s}, "points": [{"at": 0.5, "valence": %s}]}`, tiny, tiny)}).is(t, 201)
+				`{"name": "x", "mode": "ai", "durationMinutes": 5, "start": {"energy": %s}, "points": [{"at": 0.5, "valence": %s}]}`, tiny, tiny,
+			)}).is(t, 201)
 		})
 	}
 }
