@@ -1,0 +1,65 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestTourInTheREADME runs the commands of the README's tour as they stand there, in one shell, and holds what they print
+// against what the README shows. Only what differs by nature (identifiers, times, tokens) is not compared.
+func TestTourInTheREADME(t *testing.T) {
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Logf("no %s on this machine: the tour was not taken", tool)
+			return
+		}
+	}
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, tour, found := strings.Cut(string(readme), "\n## A five-minute tour\n")
+	require.True(t, found)
+	tour, _, _ = strings.Cut(tour, "\n## ")
+
+	s := start(t, "-store", "memory")
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n(?:\n```(?:text|json)\n(.*?)```)?").FindAllStringSubmatch(tour, -1)
+	require.Greater(t, len(blocks), 5)
+	const mark = "--- next block ---"
+	var script, want strings.Builder
+	script.WriteString("set -euo pipefail\n")
+	for _, b := range blocks {
+		if strings.HasPrefix(b[1], "go run ") {
+			continue // starts the server, which stands already
+		}
+		script.WriteString(strings.ReplaceAll(b[1], "http://127.0.0.1:8080", s.base) + "\necho; echo '" + mark + "'\n")
+		want.WriteString(strings.TrimSpace(b[2]) + "\n" + mark + "\n")
+	}
+	c := exec.CommandContext(t.Context(), "bash", "-c", script.String())
+	c.Stderr = os.Stderr
+	got, err := c.Output()
+	require.NoError(t, err, string(got))
+	require.Equal(t, timeless(want.String()), timeless(string(got)))
+}
+
+var changing = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`), "UUID"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
+	{regexp.MustCompile(`eyJ[\w-]*\.[\w-]*\.[\w-]*`), "TOKEN"},
+	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "SERVER"},
+	{regexp.MustCompile(`\s*\n\s*`), "\n"},
+}
+
+// timeless replaces what is different at each run.
+func timeless(s string) string {
+	for _, c := range changing {
+		s = c.pattern.ReplaceAllString(s, c.with)
+	}
+	return strings.TrimSpace(s)
+}
