@@ -144,10 +144,10 @@ var styles = []struct {
 	center tunevector.Features
 	count  int
 }{
-	{"rock", tunevector.Playlist, tunevector.Features{Energy: 0.75, Valence: 0.55, Tempo: 130, Acousticness: 0.1, Instrumentalness: 0.1}, 90},
-	{"ambient", tunevector.Playlist, tunevector.Features{Energy: 0.25, Valence: 0.3, Tempo: 85, Acousticness: 0.75, Instrumentalness: 0.8}, 90},
-	{"pop", tunevector.Playlist, tunevector.Features{Energy: 0.6, Valence: 0.6, Tempo: 115, Acousticness: 0.25, Instrumentalness: 0.05}, 90},
-	{"jazz", tunevector.Playlist, tunevector.Features{Energy: 0.4, Valence: 0.5, Tempo: 105, Acousticness: 0.6, Instrumentalness: 0.5}, 90},
+	{"rock", tunevector.Playlist, tunevector.Features{Energy: 0.75, Valence: 0.55, Tempo: 130, Acousticness: 0.1, Instrumentalness: 0.1}, 60},
+	{"ambient", tunevector.Playlist, tunevector.Features{Energy: 0.25, Valence: 0.3, Tempo: 85, Acousticness: 0.75, Instrumentalness: 0.8}, 60},
+	{"pop", tunevector.Playlist, tunevector.Features{Energy: 0.6, Valence: 0.6, Tempo: 115, Acousticness: 0.25, Instrumentalness: 0.05}, 60},
+	{"jazz", tunevector.Playlist, tunevector.Features{Energy: 0.4, Valence: 0.5, Tempo: 105, Acousticness: 0.6, Instrumentalness: 0.5}, 60},
 	{"talk", tunevector.Podcast, tunevector.Features{Energy: 0.4, Valence: 0.5, Tempo: 100, Acousticness: 0.8, Instrumentalness: 0}, 20},
 	{"rain", tunevector.Soundscape, tunevector.Features{Energy: 0.1, Valence: 0.3, Tempo: 60, Acousticness: 0.9, Instrumentalness: 1}, 20},
 }

@@ -240,8 +240,8 @@ func TestReadingsBendPlayingAIVectors(t *testing.T) {
 	h := open(t)
 	noise := h.opt(t, variable.AmbientNoise)
 	steps := h.opt(t, variable.Accelerometer)
-	v := h.create(t, ai(60))
-	still := h.create(t, ai(60))
+	v := h.create(t, ai(40))
+	still := h.create(t, ai(40))
 	h.record(t, h.did(v, ml.Play, 0))
 	require.Equal(t, 1, h.items(t, "playing#"))
 
@@ -298,7 +298,7 @@ func TestOptingOutDropsPlans(t *testing.T) {
 			h := open(t)
 			h.now = time.Date(2026, 5, 4, 21, 0, 0, 0, time.UTC) // 23 h in Berlin
 			hour := h.opt(t, variable.TimeOfDay)
-			d := ai(40)
+			d := ai(30)
 			d.Direction, d.Seed = tunevector.Descent, p(int64(5))
 			v := h.create(t, d)
 			require.InDelta(t, 0.7, v.Start.Energy, 1e-9)
@@ -313,7 +313,7 @@ func TestOptingOutDropsPlans(t *testing.T) {
 	t.Run("without music", func(t *testing.T) {
 		h := open(t)
 		hour := h.opt(t, variable.TimeOfDay)
-		v := h.create(t, ai(40))
+		v := h.create(t, ai(30))
 		h.record(t, h.did(v, ml.Play, 1))
 		h.music.change(func([]tunevector.Track) []tunevector.Track { return nil })
 		h.optOut(t, hour)
@@ -324,7 +324,7 @@ func TestOptingOutDropsPlans(t *testing.T) {
 	t.Run("opting in again", func(t *testing.T) {
 		h := open(t)
 		hour := h.opt(t, variable.TimeOfDay)
-		v := h.create(t, ai(40))
+		v := h.create(t, ai(30))
 		h.optOut(t, hour)
 		_, err := h.variables.Update(h.ctx, h.listener, hour.ID, variable.Changes{OptedIn: p(true)}, store.Version{})
 		require.NoError(t, err)
@@ -333,7 +333,7 @@ func TestOptingOutDropsPlans(t *testing.T) {
 	t.Run("broken", func(t *testing.T) {
 		h := open(t)
 		hour := h.opt(t, variable.TimeOfDay)
-		v := h.create(t, ai(40))
+		v := h.create(t, ai(30))
 		h.optOut(t, hour)
 		h.music.fail(errBroken)
 		_, err := h.Get(h.ctx, h.listener, v.ID)
@@ -379,7 +379,7 @@ func TestHookFailsWhereItMust(t *testing.T) {
 
 func TestTasteShapesPlans(t *testing.T) {
 	h := open(t)
-	d := ai(60)
+	d := ai(40)
 	d.Seed = p(int64(3))
 	before := h.create(t, d)
 	h.likes(t, preference.Genre, "jazz", 1)
@@ -426,7 +426,7 @@ func genre(v tunevector.TuneVector, name string) int {
 
 func TestDislikedTracksAreNotPlanned(t *testing.T) {
 	h := open(t)
-	d := ai(40)
+	d := ai(20)
 	d.Seed = p(int64(8))
 	v := h.create(t, d)
 	first := ids(v)[0]
@@ -437,4 +437,79 @@ func TestDislikedTracksAreNotPlanned(t *testing.T) {
 	h.record(t, h.did(v, ml.Like, 0))
 	d.Pinned = []tunevector.Pin{{Position: 0, TrackID: first}}
 	require.Equal(t, first, ids(h.create(t, d))[0], "forgiven")
+}
+
+func TestBatchesOfOneMomentAreTakenOnce(t *testing.T) {
+	h := open(t)
+	v := h.create(t, ai(30))
+	var done []ml.Interaction
+	for range 60 {
+		e := h.did(v, ml.Rate, 0)
+		e.Rating = p(4)
+		done = append(done, e)
+	}
+	h.record(t, done...)
+	version := h.get(t, v.ID).Version
+	h.record(t, done...)
+	require.Equal(t, version, h.get(t, v.ID).Version, "which of them stay does not depend on how often they are told")
+}
+
+// A vector that is sorted after ratings were opted into has been explained with what they taught.
+func TestResortCarriesTheConsentOfRatings(t *testing.T) {
+	h := open(t)
+	played := h.create(t, guided(tunevector.Stage{Genre: "jazz", Minutes: 20}))
+	h.record(t, h.did(played, ml.Play, 3))
+	v := h.create(t, guided(tunevector.Stage{Genre: "jazz", Minutes: 30}))
+	rating := h.opt(t, variable.VectorRating)
+	h.read(t, rating, variable.Reading{Value: 5, TuneVectorID: played.ID})
+	v = h.update(t, v.ID, func(d *tunevector.Definition) { d.Order = tunevector.EnergyDescending })
+	h.optOut(t, rating)
+	require.NotEqual(t, v.Version, h.get(t, v.ID).Version, "planned anew")
+}
+
+// What one call plans is bounded, however many vectors are playing.
+func TestManyPlayingVectors(t *testing.T) {
+	h := open(t)
+	const playing = 12
+	var done []ml.Interaction
+	var vectors []uuid.UUID
+	for range playing {
+		v := h.create(t, ai(15))
+		vectors = append(vectors, v.ID)
+		done = append(done, h.did(v, ml.Skip, 0), h.did(v, ml.Skip, 1))
+	}
+	planned := func() int { return len(h.observed.of("tunevector.plan")) }
+	before := planned()
+	h.record(t, done...)
+	require.Equal(t, 8, planned()-before)
+	for _, id := range vectors {
+		require.True(t, h.get(t, id).Plan.Tracks[1].Played, "all are noted")
+	}
+	noise := h.opt(t, variable.AmbientNoise)
+	before = planned()
+	h.read(t, noise, variable.Reading{Value: 90})
+	require.Equal(t, 8, planned()-before)
+	for i, id := range vectors {
+		told := slices.ContainsFunc(h.get(t, id).Plan.Tracks, func(t tunevector.PlannedTrack) bool {
+			return slices.Contains(t.Reasons, "loud around you: more energy")
+		})
+		require.Equal(t, i >= playing-8, told, "those made last are planned anew")
+	}
+}
+
+// However many ratings come at once, telling them again teaches nothing.
+func TestManyRatingsTeachOnce(t *testing.T) {
+	h := open(t)
+	rating := h.opt(t, variable.VectorRating)
+	v := h.create(t, ai(60))
+	h.record(t, h.did(v, ml.Play, len(v.Plan.Tracks)-1))
+	var all []variable.Reading
+	for i := range 40 {
+		all = append(all, variable.Reading{Value: 5, TuneVectorID: v.ID, At: h.now.Add(time.Duration(i-40) * time.Minute)})
+	}
+	h.read(t, rating, all...)
+	learned := total(h.learned(t))
+	require.Positive(t, learned)
+	h.read(t, rating, all...)
+	require.Equal(t, learned, total(h.learned(t)))
 }

@@ -106,3 +106,13 @@ func TestRecommendIsNeverEmptyWhileThereIsMusic(t *testing.T) {
 		require.NotEmpty(t, h.recommend(t, 5))
 	})
 }
+
+func TestWhatWasHeardIsNotNew(t *testing.T) {
+	h := open(t)
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track { return tracks[:3] })
+	h.hear(t, ml.Play, "rock-00", "rock-01", "rock-02")
+	h.now = h.now.Add(8 * 24 * time.Hour)
+	for _, r := range h.recommend(t, 3) {
+		require.NotContains(t, r.Reasons, "something new for you")
+	}
+}
