@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 )
 
 // Solve plans. It returns an *InvalidError that names every wrong field, or an *InfeasibleError that says what is missing.
@@ -65,6 +66,9 @@ type found struct {
 
 // search looks for the best plan, with less and less of an artist gap where there is none with it.
 func (in *instance) search(ctx context.Context, p *Problem) (found, error) {
+	if in.pinTooFar() && in.pinsToBlame(p) {
+		return found{}, &InfeasibleError{Stage: -1, Pin: len(p.Prefix) + in.lastPin}
+	}
 	for {
 		f, err := in.searchSpaced(ctx, p)
 		if err == nil {
@@ -79,6 +83,20 @@ func (in *instance) search(ctx context.Context, p *Problem) (found, error) {
 		in.gap--
 	}
 }
+
+// pinTooFar reports whether even the shortest tracks before the last pin fill the time, so that nothing need be searched.
+func (in *instance) pinTooFar() bool {
+	if len(in.pins) == 0 || in.elapsed >= in.duration {
+		return false
+	}
+	t := in.elapsed
+	for _, seconds := range first(slices.Sorted(slices.Values(in.seconds)), in.lastPin) {
+		t += seconds
+	}
+	return t >= in.duration || in.lastPin >= len(in.seconds)
+}
+
+func first(s []float64, n int) []float64 { return s[:min(n, len(s))] }
 
 // pinsToBlame reports whether there is a plan without the pins.
 func (in *instance) pinsToBlame(p *Problem) bool {
@@ -123,6 +141,9 @@ func (in *instance) searchSpaced(ctx context.Context, p *Problem) (found, *Infea
 	return f, nil
 }
 
+// widePartials is how many partial plans a wider beam may look at, about.
+const widePartials = 20_000_000
+
 // firstBeam searches with ever wider beams until one finds a plan. Where nothing was found before, the context is not
 // looked at: the work is counted, and without a plan there is nothing to return.
 func (in *instance) firstBeam(ctx context.Context, e Effort, have bool) (*beam, bool) {
@@ -134,12 +155,13 @@ func (in *instance) firstBeam(ctx context.Context, e Effort, have bool) (*beam, 
 	if len(b.best) > 0 || have {
 		return b, complete
 	}
+	partials := max(len(in.ids), 1) * int((in.duration-in.elapsed)/b.bucket+1) // for each of the beam's width
 	for _, byLength := range []bool{false, true} {
 		if byLength && len(in.pins) == 0 {
 			break
 		}
 		furthest := b.furthest
-		b = newBeam(in, max(4*e.Beam, 64), len(in.ids))
+		b = newBeam(in, max(min(max(4*e.Beam, 64), widePartials/partials), 4), len(in.ids))
 		b.byLength = byLength
 		b.run(ctx)
 		b.furthest = max(b.furthest, furthest)
