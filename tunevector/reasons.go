@@ -35,9 +35,6 @@ func (c *composition) explain(p *planRecord) {
 			t.Why = append(t.Why, "pinned by you")
 		}
 		track := c.tracks[t.ID]
-		if !pinned[t.ID] && track != nil {
-			t.Why = append(t.Why, c.placed(track, t.Target)...)
-		}
 		if t.Stage != stage && t.Stage >= 0 && t.Stage < len(c.def.Stages) {
 			t.Why = append(t.Why, fmt.Sprintf("opens the %s stage", c.def.Stages[t.Stage].genre()))
 		}
@@ -53,6 +50,9 @@ func (c *composition) explain(p *planRecord) {
 		}
 		if c.listener.popularity(track) >= popularFrom {
 			t.Why = append(t.Why, "popular")
+		}
+		if !pinned[t.ID] {
+			t.Why = append(t.Why, c.placed(track, t.Target)...)
 		}
 	}
 }
