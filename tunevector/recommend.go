@@ -8,6 +8,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/page"
+	"github.com/rhythmiq/rhythmiq/profile"
 )
 
 // How recommendations are chosen. The score of a track is
@@ -29,10 +33,12 @@ const (
 // Recommend returns tracks this listener may like, best first; limit is 1–100. Never empty while there is music.
 // What was disliked or is avoided, or was heard within a week, comes only where nothing else is left.
 func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int) ([]Recommendation, error) {
-	if err := checkLimit(limit); err != nil {
+	var f fault.Fields
+	page.Check(&f, limit, true)
+	if err := f.Err(); err != nil {
 		return nil, err
 	}
-	if err := s.open(ctx, profileID); err != nil {
+	if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 		return nil, err
 	}
 	l, err := s.listener(ctx, profileID)

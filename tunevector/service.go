@@ -14,6 +14,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
@@ -103,26 +104,12 @@ func (s *Service) seed() int64 {
 // clock is the time as it is stored: UTC, in milliseconds.
 func (s *Service) clock() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
-// errNoProfile is the answer to a profile that does not exist, or is being deleted.
-func errNoProfile() error {
-	return fault.New(fault.NotFound, "Profile with the specified ID does not exist")
-}
-
-// open is a not-found error where the profile does not exist, or is being deleted.
-func (s *Service) open(ctx context.Context, profileID uuid.UUID) error {
-	open, err := profile.Open(ctx, s.store, profileID)
-	if err == nil && !open {
-		err = errNoProfile()
-	}
-	return err
-}
-
 // Create makes and plans a vector. No music that fits is a conflict that says what is missing.
 func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition) (TuneVector, error) {
 	if err := d.Validate(); err != nil {
 		return TuneVector{}, err
 	}
-	if err := s.open(ctx, profileID); err != nil {
+	if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 		return TuneVector{}, err
 	}
 	id, err := uuid.NewV7()
@@ -149,7 +136,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 	}
 	err = s.store.Apply(ctx, append(writes, profile.Gate(profileID))...)
 	if store.Has(err, profile.GateKey(profileID)) {
-		return TuneVector{}, errNoProfile()
+		return TuneVector{}, profile.ErrNotFound
 	}
 	if err != nil {
 		return TuneVector{}, err
@@ -442,43 +429,27 @@ func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch s
 	return err
 }
 
-// maxPage is the most vectors, or recommendations, that one call returns.
-const maxPage = 100
-
-func checkLimit(limit int) error {
-	var f fault.Fields
-	if limit < 1 || limit > maxPage {
-		f.Add("limit", "Limit must be between 1 and %d", maxPage)
-	}
-	return f.Err()
-}
-
 // List returns vectors in order of creation, without their plans. limit is 1–100; token continues a listing.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) ([]TuneVector, string, error) {
-	var f fault.Fields
-	if e, ok := fault.As(checkLimit(limit)); ok {
-		f = e.Fields
-	}
 	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Limit: 1, Cursor: token}
-	if err := store.CheckQuery(q); err != nil {
-		f.Add("pageToken", "Invalid page token")
-	}
+	var f fault.Fields
+	page.Check(&f, limit, store.CheckQuery(q) == nil)
 	if err := f.Err(); err != nil {
 		return nil, "", err
 	}
 	q.Limit = limit
-	page, err := s.store.List(ctx, q)
+	kept, err := s.store.List(ctx, q)
 	if err != nil {
 		return nil, "", err
 	}
-	if len(page.Items) == 0 {
-		if err := s.open(ctx, profileID); err != nil {
+	if len(kept.Items) == 0 {
+		if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
 			return nil, "", err
 		}
 	}
-	vectors := make([]TuneVector, 0, len(page.Items))
+	vectors := make([]TuneVector, 0, len(kept.Items))
 	var snapshot *variable.Snapshot
-	for _, item := range page.Items {
+	for _, item := range kept.Items {
 		var v vectorRecord
 		if err := item.Decode(&v); err != nil {
 			return nil, "", err
@@ -506,7 +477,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		}
 		vectors = append(vectors, v.bare(id, item.Version))
 	}
-	return vectors, page.Next, nil
+	return vectors, kept.Next, nil
 }
 
 // Kind names what this is a profile.Dependent for.
