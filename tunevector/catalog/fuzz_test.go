@@ -16,6 +16,7 @@ import (
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"id,duration\na,200\n",
+		"uri,duration\nspotify:track:,200\nspotify:episode:a,200\n",
 		"track_id,artists,track_name,duration_ms,energy,track_genre\n\"x\",\"['A', 'B']\",\"a \"\"b\"\"\nc\",1000,0.5,a;b\nx,,,2000,,c\n",
 		"\ufeffTrack URI\tArtist URI(s)\tArtist Name(s)\tDuration (ms)\r\nspotify:track:a\tb, c\tA\\, B, C\t3:20\r\n",
 		"sep=;\nid;duration;energy_%\na;20000;50,5\n",

@@ -62,17 +62,13 @@ func (r *row) set(dimension int, value float64) {
 func (r *row) check() error {
 	const track, episode = "spotify:track:", "spotify:episode:"
 	if r.id == "" {
-		// Exports that have no id have a URI. That of Spotify's is the id with a prefix, and other exports have the bare id.
-		r.id = r.uri
-		for _, prefix := range []string{track, episode} {
-			if rest, ok := strings.CutPrefix(r.uri, prefix); ok && rest != "" {
-				r.id = rest
-			}
-		}
-	} else if strings.HasPrefix(r.id, track) || strings.HasPrefix(r.id, episode) {
+		r.id = r.uri // exports that have no id have a URI
+	}
+	if strings.HasPrefix(r.id, track) || strings.HasPrefix(r.id, episode) {
 		if r.uri == "" {
 			r.uri = r.id
 		}
+		// The id in one of Spotify's URIs is the last part; other exports have it bare.
 		r.id = r.id[strings.LastIndexByte(r.id, ':')+1:]
 	}
 	if strings.HasPrefix(r.uri, "spotify:") && r.provenance == "" {
