@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -340,19 +339,17 @@ const (
 // solve plans. Where something should be kept, it stays unless the free plan is better by more than the share given; the bound,
 // which costs far more than the plan, is then left to [Service.bound].
 func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
-	began := time.Now()
+	done := observe.Start(ctx, s.observer, "tunevector.plan")
 	free, err := c.solveFree(ctx)
 	if err != nil {
 		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
 	}
-	s.observer.Observe(ctx, observe.Event{
-		Operation: "tunevector.plan", Status: observe.Status(err), Duration: time.Since(began),
-		Values: []observe.Value{
-			{Name: "candidates", Number: float64(len(c.problem.Candidates))},
-			{Name: "tracks", Number: float64(len(free.Tracks))},
-			{Name: "gap", Number: free.Gap},
-		},
-	})
+	done(
+		err,
+		observe.Value{Name: "candidates", Number: float64(len(c.problem.Candidates))},
+		observe.Value{Name: "tracks", Number: float64(len(free.Tracks))},
+		observe.Value{Name: "gap", Number: free.Gap},
+	)
 	if err != nil || len(c.keep) == 0 {
 		return free, err
 	}

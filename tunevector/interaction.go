@@ -27,12 +27,9 @@ import (
 // comes next. Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
 // listener does not have is a field error.
 func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (r Recorded, err error) {
-	began := time.Now()
+	done := observe.Start(ctx, s.observer, "tunevector.record")
 	defer func() {
-		s.observer.Observe(ctx, observe.Event{
-			Operation: "tunevector.record", Status: observe.Status(err), Duration: time.Since(began),
-			Values: []observe.Value{{Name: "events", Number: float64(len(events))}, {Name: "replanned", Number: float64(len(r.Replanned))}},
-		})
+		done(err, observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "replanned", Number: float64(len(r.Replanned))})
 	}()
 	if err := s.Check(ctx, profileID, events); err != nil {
 		return Recorded{}, err
@@ -214,7 +211,7 @@ func (v *vectorRecord) take(n news, plan *planRecord) bool {
 // returns nil where no track changed.
 func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Replanned, error) {
 	var told *Replanned
-	began := time.Now()
+	done := observe.Start(ctx, s.observer, "tunevector.replan")
 	_, err := s.change(ctx, profileID, n.vector, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
 		told = nil
 		next := *old
@@ -253,7 +250,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		return nil, err
 	}
 	if told != nil {
-		s.observer.Observe(ctx, observe.Event{Operation: "tunevector.replan", Status: observe.Status(nil), Duration: time.Since(began)})
+		done(nil)
 	}
 	return told, nil
 }

@@ -116,7 +116,8 @@ func median(values []float64) float64 {
 	return nth(slices.Clone(values), len(values)/2)
 }
 
-// nth is the n-th smallest value (from 0); it reorders the values.
+// nth is the n-th smallest value (from 0); it reorders the values. It is [halve] with its comparison written out, since calling one
+// here takes a plan 6 % longer.
 func nth(values []float64, n int) float64 {
 	lo, hi := 0, len(values)-1
 	for lo < hi {
