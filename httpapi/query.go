@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/page"
 )
 
 const defaultPage = 50
@@ -47,19 +48,17 @@ func (q *query) limit() int {
 		return defaultPage
 	}
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 100 || s[0] == '+' {
-		q.wrong.Add("limit", "Limit must be between 1 and 100")
-		return 0
+	if err != nil || s[0] == '+' {
+		n = 0 // out of range, as what is no number should be
 	}
+	page.Check(&q.wrong, n, true)
 	return n
 }
 
 // page returns what a listing is asked for.
 func (q *query) page() (limit int, token string) {
 	token, ok := q.one("pageToken")
-	if ok && token == "" {
-		q.wrong.Add("pageToken", "Page token is not valid")
-	}
+	page.Check(&q.wrong, defaultPage, !ok || token != "")
 	return q.limit(), token
 }
 
