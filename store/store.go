@@ -302,3 +302,13 @@ type Sweeper interface {
 
 // Closer is implemented by stores that hold a file or a connection.
 type Closer interface{ Close() error }
+
+// Scanner is implemented by stores that can go through all that they hold, such as for moving to another store.
+type Scanner interface {
+	// Scan returns a page of a table's items, of all partitions, in an order of the engine's own: at most limit items
+	// (1–1,000; 0 means 100). cursor is Page.Next of the page before, and "" for the first; another table's, or one that
+	// is none, is a [*LimitError]. The rules of List hold: a page may be shorter, even empty, and still have a Next; expired items
+	// are not shown; under change a scan never repeats an item and never misses one that was there from the first page to the last. A cursor
+	// stays good while the table is there, also for another process. Scan reads strongly.
+	Scan(ctx context.Context, table Table, cursor string, limit int) (Page, error)
+}
