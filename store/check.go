@@ -145,8 +145,8 @@ func CheckQuery(q Query) error {
 	if err := checkTable(q.Table); err != nil {
 		return err
 	}
-	if q.Limit < 0 || q.Limit > MaxPage {
-		return limitf("a page holds 1 to %d items, not %d", MaxPage, q.Limit)
+	if err := checkLimit(q.Limit); err != nil {
+		return err
 	}
 	if err := CheckRead(q.Read); err != nil {
 		return err
@@ -161,6 +161,21 @@ func CheckQuery(q Query) error {
 	}
 	_, _, err := DecodeCursor(q)
 	return err
+}
+
+// CheckScan returns a [*LimitError] if no page of a [Scanner] can be so; the cursor is for the store to judge, such as by [DecodeScanCursor].
+func CheckScan(table Table, limit int) error {
+	if err := checkTable(table); err != nil {
+		return err
+	}
+	return checkLimit(limit)
+}
+
+func checkLimit(n int) error {
+	if n < 0 || n > MaxPage {
+		return limitf("a page holds 1 to %d items, not %d", MaxPage, n)
+	}
+	return nil
 }
 
 // CheckRead returns a [*LimitError] if r is neither [Eventual] nor [Strong].

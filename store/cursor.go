@@ -126,3 +126,38 @@ func (q Query) sum() uint32 {
 	}
 	return h.Sum32()
 }
+
+// EncodeScanCursor returns the cursor of the page of a [Scanner] that begins behind the item with key after, for stores whose
+// scans go by an order of keys. It holds the sort key in the clear, but cannot be used with another table.
+func EncodeScanCursor(after Key) string {
+	b := binary.BigEndian.AppendUint32(nil, after.scanSum())
+	b = append(b, after.Partition[:]...)
+	b = append(b, after.Sort...)
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// DecodeScanCursor returns the key behind which the page begins, false where it is the first page, and a [*LimitError] if
+// [EncodeScanCursor] did not make the cursor for this table.
+func DecodeScanCursor(table Table, cursor string) (after Key, resumed bool, err error) {
+	if cursor == "" {
+		return Key{}, false, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err == nil && len(b) > cursorSum+len(after.Partition) {
+		after.Table = table
+		after.Sort = string(b[cursorSum+copy(after.Partition[:], b[cursorSum:]):])
+		if binary.BigEndian.Uint32(b) == after.scanSum() && CheckKey(after) == nil {
+			return after, true, nil
+		}
+	}
+	return Key{}, false, limitf("the cursor is not of a scan of this table")
+}
+
+// scanSum catches mistakes, as sum does.
+func (k Key) scanSum() uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte("scan/" + string(k.Table) + "/")) // a hash takes everything
+	_, _ = h.Write(k.Partition[:])
+	_, _ = h.Write([]byte(k.Sort))
+	return h.Sum32()
+}

@@ -308,6 +308,41 @@ func TestForgedCursor(t *testing.T) {
 	}
 }
 
+func TestScanCursor(t *testing.T) {
+	t.Parallel()
+	key := store.Key{Table: store.Models, Partition: store.Partition{1, 255}, Sort: "sort\x00 ü"}
+	cursor := store.EncodeScanCursor(key)
+	after, resumed, err := store.DecodeScanCursor(store.Models, cursor)
+	require.NoError(t, err)
+	require.True(t, resumed)
+	require.Equal(t, key, after)
+	_, resumed, err = store.DecodeScanCursor(store.Models, "")
+	require.NoError(t, err)
+	require.False(t, resumed)
+	long := store.EncodeScanCursor(store.Key{Table: store.Models, Sort: strings.Repeat("x", store.MaxSort+1)})
+	changed := []byte(cursor)
+	changed[12] ^= 1
+	for _, bad := range []string{"!", "AAAA", cursor[:len(cursor)-1], cursor[:8], string(changed), cursor + "AAAA", store.EncodeScanCursor(store.Key{Table: store.Models}), long} {
+		_, resumed, err = store.DecodeScanCursor(store.Models, bad)
+		require.ErrorIs(t, err, store.ErrLimit, bad)
+		require.False(t, resumed)
+	}
+	for _, other := range []store.Table{store.Users, store.Interactions, ""} {
+		_, _, err = store.DecodeScanCursor(other, cursor)
+		require.ErrorIs(t, err, store.ErrLimit)
+	}
+}
+
+func TestCheckScan(t *testing.T) {
+	t.Parallel()
+	for _, limit := range []int{0, 1, store.MaxPage} {
+		require.NoError(t, store.CheckScan(store.Users, limit))
+	}
+	require.ErrorIs(t, store.CheckScan(store.Users, -1), store.ErrLimit)
+	require.ErrorIs(t, store.CheckScan(store.Users, store.MaxPage+1), store.ErrLimit)
+	require.ErrorIs(t, store.CheckScan("other", 1), store.ErrLimit)
+}
+
 func FuzzDecodeCursor(f *testing.F) {
 	q := store.Query{Table: store.Users, ByIndex: true}
 	f.Add(store.EncodeCursor(q, store.Position{Index: "i", Sort: "s"}), true)

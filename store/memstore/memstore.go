@@ -30,11 +30,13 @@ type Store struct {
 		sync.RWMutex
 		partitions [tables]map[store.Partition]sorted
 	}
+	order partitionOrder
 }
 
 var (
 	_ store.Store   = (*Store)(nil)
 	_ store.Sweeper = (*Store)(nil)
+	_ store.Scanner = (*Store)(nil)
 )
 
 const (
@@ -45,6 +47,7 @@ const (
 type shard struct {
 	sync.RWMutex
 	partitions map[store.Partition]sorted
+	came       uint64 // how many partitions have come, for Scan
 }
 
 // New returns an empty store.
@@ -146,7 +149,12 @@ func (s *Store) replace(writes []store.Write, old, fresh []*record) {
 	indexed := false
 	for i := range writes {
 		k := &writes[i].Key
-		put(s.shards[shardOf(k.Table, k.Partition)].partitions, k.Partition, fresh[i], bySort(k.Sort))
+		sh := &s.shards[shardOf(k.Table, k.Partition)]
+		before := len(sh.partitions)
+		put(sh.partitions, k.Partition, fresh[i], bySort(k.Sort))
+		if len(sh.partitions) > before {
+			sh.came++
+		}
 		indexed = indexed || (old[i] != nil && old[i].place != nil) || (fresh[i] != nil && fresh[i].place != nil)
 	}
 	if !indexed {

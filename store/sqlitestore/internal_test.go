@@ -91,7 +91,7 @@ func TestMigrationTakenByAnother(t *testing.T) {
 func TestQueryPlans(t *testing.T) {
 	t.Parallel()
 	s := openTest(t, filepath.Join(t.TempDir(), "file.db"), migrations)
-	statements := []string{getQuery, versionQuery, removeStatement, sweepStatement}
+	statements := []string{getQuery, versionQuery, removeStatement, sweepStatement, scanQuery}
 	for l := range listQueries {
 		statements = append(statements, listQuery(l))
 	}

@@ -13,6 +13,7 @@ import (
 // reads are the prepared queries of one table.
 type reads struct {
 	get  *sql.Stmt
+	scan *sql.Stmt
 	list map[listing]*sql.Stmt
 }
 
@@ -22,6 +23,8 @@ const (
 	values   = "version, expires, index_partition, index_sort, body"
 	columns  = "partition, sort, " + values
 	getQuery = "SELECT " + values + " FROM TABLE_NAME WHERE partition = ?1 AND sort = ?2"
+	// The primary key is the order on disk, so that a page is read in one piece.
+	scanQuery = "SELECT " + columns + " FROM TABLE_NAME WHERE (partition, sort) > (?1, ?2) AND (expires = 0 OR expires > ?3) ORDER BY partition, sort LIMIT ?4"
 )
 
 // on returns the statement for one table.
@@ -49,6 +52,9 @@ func listQuery(l listing) string {
 func prepareReads(ctx context.Context, db *sql.DB, t store.Table) (r reads, err error) {
 	r.list = map[listing]*sql.Stmt{}
 	if r.get, err = db.PrepareContext(ctx, on(t, getQuery)); err != nil {
+		return r, err
+	}
+	if r.scan, err = db.PrepareContext(ctx, on(t, scanQuery)); err != nil {
 		return r, err
 	}
 	for l := range listQueries {
@@ -98,43 +104,77 @@ func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
 	if err := store.CheckQuery(q); err != nil {
 		return store.Page{}, err
 	}
-	s.gate.RLock()
-	defer s.gate.RUnlock()
-	if s.closed {
-		return store.Page{}, errClosed
-	}
 	args, err := bounds(q)
 	if err != nil {
 		return store.Page{}, err
 	}
 	limit := q.PageLimit()
-	args = append(args, s.now().Unix(), limit+1) // one more tells whether there is more
-	rows, err := s.read[q.Table].list[listing{q.ByIndex, q.Descending}].QueryContext(ctx, args...)
+	page, more, err := s.page(ctx, "list", q.Table, s.read[q.Table].list[listing{q.ByIndex, q.Descending}], limit, append(args, s.now().Unix()))
+	if more {
+		page.Next = store.EncodeCursor(q, page.Items[limit-1].PositionIn(q))
+	}
+	return page, err
+}
+
+// Scan implements [store.Scanner], in the order of partitions and sort keys.
+func (s *Store) Scan(ctx context.Context, table store.Table, cursor string, limit int) (store.Page, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Page{}, err
+	}
+	if err := store.CheckScan(table, limit); err != nil {
+		return store.Page{}, err
+	}
+	after, resumed, err := store.DecodeScanCursor(table, cursor)
 	if err != nil {
-		return store.Page{}, wrap(ctx, "list", err)
+		return store.Page{}, err
+	}
+	if limit == 0 {
+		limit = store.DefaultPage
+	}
+	partition := after.Partition[:]
+	if !resumed {
+		partition = []byte{} // before every partition
+	}
+	page, more, err := s.page(ctx, "scan", table, s.read[table].scan, limit, []any{partition, after.Sort, s.now().Unix()})
+	if more {
+		page.Next = store.EncodeScanCursor(page.Items[limit-1].Key)
+	}
+	return page, err
+}
+
+// page returns up to limit of the items that a query finds, and whether there are more. Its last parameter is
+// the number of rows; the ones before it are args.
+func (s *Store) page(ctx context.Context, doing string, table store.Table, query *sql.Stmt, limit int, args []any) (_ store.Page, more bool, err error) {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	if s.closed {
+		return store.Page{}, false, errClosed
+	}
+	rows, err := query.QueryContext(ctx, append(args, limit+1)...) // one more tells whether there is more
+	if err != nil {
+		return store.Page{}, false, wrap(ctx, doing, err)
 	}
 	defer rows.Close()
 	page := store.Page{Items: make([]store.Item, 0, min(limit, store.DefaultPage))}
 	for rows.Next() {
 		if len(page.Items) == limit {
-			page.Next = store.EncodeCursor(q, page.Items[limit-1].PositionIn(q))
-			break
+			return page, true, nil
 		}
 		var (
 			r         = row{scanner: rows}
-			k         = store.Key{Table: q.Table}
+			k         = store.Key{Table: table}
 			partition []byte
 		)
 		if err := r.scan(&partition, &k.Sort); err != nil {
-			return store.Page{}, wrap(ctx, "list", err)
+			return store.Page{}, false, wrap(ctx, doing, err)
 		}
 		copy(k.Partition[:], partition)
 		page.Items = append(page.Items, r.item(k))
 	}
 	if err := rows.Err(); err != nil {
-		return store.Page{}, wrap(ctx, "list", err)
+		return store.Page{}, false, wrap(ctx, doing, err)
 	}
-	return page, nil
+	return page, false, nil
 }
 
 const (

@@ -61,6 +61,7 @@ var (
 	_ store.Sweeper = (*Store)(nil)
 	_ store.Closer  = (*Store)(nil)
 	_ store.Bulker  = (*Store)(nil)
+	_ store.Scanner = (*Store)(nil)
 )
 
 // Errors of Open.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,31 @@ func TestReopen(t *testing.T) {
 		require.NoError(t, err)
 		require.JSONEq(t, `{"a":1}`, string(item.Body))
 	}
+}
+
+// A scan is gone on with after opening the file again.
+func TestScanGoesOn(t *testing.T) {
+	t.Parallel()
+	ctx, path := context.Background(), filepath.Join(t.TempDir(), "file.db")
+	s := open(t, path)
+	var want, got []string
+	for i := range 10 {
+		want = append(want, strconv.Itoa(i))
+		require.NoError(t, s.Apply(ctx, put(want[i], `{}`)))
+	}
+	for cursor := ""; ; {
+		page, err := s.Scan(ctx, store.Users, cursor, 3)
+		require.NoError(t, err)
+		for _, item := range page.Items {
+			got = append(got, item.Key.Sort)
+		}
+		if cursor = page.Next; cursor == "" {
+			break
+		}
+		require.NoError(t, s.Close())
+		s = open(t, path)
+	}
+	require.Equal(t, want, got)
 }
 
 func TestRelativePath(t *testing.T) {
@@ -188,6 +214,8 @@ func TestClosed(t *testing.T) {
 	_, err := s.Get(ctx, key("a"), store.Strong)
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	_, err = s.List(ctx, store.Query{Table: store.Users})
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	_, err = s.Scan(ctx, store.Users, "", 0)
 	require.ErrorIs(t, err, store.ErrUnavailable)
 	require.ErrorIs(t, s.Apply(ctx, put("a", `{}`)), store.ErrUnavailable)
 	require.ErrorIs(t, s.Bulk(ctx, []store.Write{put("a", `{}`)}), store.ErrUnavailable)

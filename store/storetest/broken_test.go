@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -647,6 +648,156 @@ var brokenStores = []struct {
 			return page, err
 		})
 	}},
+	{"repeats an item on the next page of a scan", allScans, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			if after, ok, _ := store.DecodeScanCursor(table, cursor); ok && err == nil && len(page.Items) < max(limit, 2) {
+				if item, err := s.Get(ctx, after, store.Strong); err == nil {
+					page.Items = append(page.Items, item)
+				}
+			} else if ok && limit > 1 && err == nil {
+				page.Items[limit-1] = page.Items[0]
+			}
+			return page, err
+		})
+	}},
+	{"misses the last item of a full page of a scan", allScans, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			if page.Next != "" {
+				page.Items = page.Items[:len(page.Items)-1]
+			}
+			return page, err
+		})
+	}},
+	{"scans by offset", []string{"ScanCursors", "ScanUnderChange", "ScanUnderWriters"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			offset := 0
+			if cursor != "" {
+				if _, err := fmt.Sscanf(cursor, string(table)+"+%d", &offset); err != nil {
+					return store.Page{}, &store.LimitError{Reason: "cursor"}
+				}
+			}
+			all, err := wholeTable(ctx, s, table)
+			if limit == 0 {
+				limit = store.DefaultPage
+			}
+			end, next := min(offset+limit, len(all)), ""
+			if end < len(all) {
+				next = fmt.Sprintf("%s+%d", table, end)
+			}
+			return store.Page{Items: all[min(offset, end):end], Next: next}, err
+		})
+	}},
+	{"goes on with a scan as things stood at its start", []string{"ScanUnderChange"}, func(now func() time.Time) store.Store {
+		var kept atomic.Pointer[memstore.Store]
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			if cursor == "" {
+				old := memstore.New(&memstore.Options{Now: now})
+				all, err := wholeTable(ctx, s, table)
+				if err != nil {
+					return store.Page{}, err
+				}
+				for _, item := range all {
+					if err := old.Apply(ctx, store.Put(item, store.None)); err != nil {
+						return store.Page{}, err
+					}
+				}
+				kept.Store(old)
+			}
+			if old := kept.Load(); old != nil {
+				s = old
+			}
+			return s.Scan(ctx, table, cursor, limit)
+		})
+	}},
+	{"loses a scan with the item that the cursor stands on", []string{"ScanCursors", "ScanUnderChange"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			if after, ok, _ := store.DecodeScanCursor(table, cursor); ok {
+				if _, err := s.Get(ctx, after, store.Strong); err != nil {
+					return store.Page{}, nil
+				}
+			}
+			return s.Scan(ctx, table, cursor, limit)
+		})
+	}},
+	{"shows in a scan what has expired", []string{"Scan"}, func(now func() time.Time) store.Store {
+		start := now()
+		old := memstore.New(&memstore.Options{Now: func() time.Time { return start }})
+		return &scanner{onApply(sound(now), func(ctx context.Context, writes []store.Write) error { return old.Apply(ctx, writes...) }), old.Scan}
+	}},
+	{"takes another table's cursor", []string{"ScanCursors"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			for _, other := range store.Tables() {
+				if after, ok, _ := store.DecodeScanCursor(other, cursor); ok {
+					after.Table = table
+					cursor = store.EncodeScanCursor(after)
+				}
+			}
+			return s.Scan(ctx, table, cursor, limit)
+		})
+	}},
+	{"begins a scan again where the cursor is none", []string{"ScanCursors"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			if errors.Is(err, store.ErrLimit) && cursor != "" {
+				return s.Scan(ctx, table, "", limit)
+			}
+			return page, err
+		})
+	}},
+	{"ignores the limit of a scan", []string{"Scan"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			if limit > 0 && limit < store.MaxPage {
+				limit++
+			}
+			return s.Scan(ctx, table, cursor, limit)
+		})
+	}},
+	{"scans with a limit of any size", []string{"ScanCursors"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			return s.Scan(ctx, table, cursor, min(max(limit, 0), store.MaxPage))
+		})
+	}},
+	{"scans the first page only", allScans, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			page.Next = ""
+			return page, err
+		})
+	}},
+	{"scans all tables", []string{"Scan"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			if err != nil || page.Next != "" {
+				return page, err
+			}
+			for _, other := range store.Tables() {
+				all, err := wholeTable(ctx, s, other)
+				if err != nil {
+					return store.Page{}, err
+				}
+				if other != table && len(all) > 0 && len(page.Items) < limit {
+					page.Items = append(page.Items, all[0])
+				}
+			}
+			return page, nil
+		})
+	}},
+	{"scans keys and bodies only", []string{"Scan"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			page, err := s.Scan(ctx, table, cursor, limit)
+			for i := range page.Items {
+				page.Items[i].ExpiresAt, page.Items[i].Index = time.Time{}, nil
+			}
+			return page, err
+		})
+	}},
+	{"scans without the context", []string{"Scan"}, func(now func() time.Time) store.Store {
+		return onScan(now, func(_ context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error) {
+			return s.Scan(context.Background(), table, cursor, limit)
+		})
+	}},
 	{"forgets the second write", []string{"Update", "RacingClaims", "ContextEnding"}, func(now func() time.Time) store.Store {
 		s := sound(now)
 		return onApply(s, func(ctx context.Context, writes []store.Write) error {
@@ -671,6 +822,40 @@ type bulker struct {
 }
 
 func (b *bulker) Bulk(ctx context.Context, writes []store.Write) error { return b.bulk(ctx, writes) }
+
+type scanner struct {
+	store.Store
+	scan func(ctx context.Context, table store.Table, cursor string, limit int) (store.Page, error)
+}
+
+func (s *scanner) Scan(ctx context.Context, table store.Table, cursor string, limit int) (store.Page, error) {
+	return s.scan(ctx, table, cursor, limit)
+}
+
+// allScans are the checks that every mistake in the pages of a scan fails.
+var allScans = []string{"Scan", "ScanCursors", "ScanUnderChange", "ScanUnderWriters"}
+
+// onScan breaks what a scan of a sound store returns.
+func onScan(now func() time.Time, scan func(ctx context.Context, s *memstore.Store, table store.Table, cursor string, limit int) (store.Page, error)) store.Store {
+	s := memstore.New(&memstore.Options{Now: now})
+	return &scanner{s, func(ctx context.Context, table store.Table, cursor string, limit int) (store.Page, error) {
+		return scan(ctx, s, table, cursor, limit)
+	}}
+}
+
+// wholeTable returns all items of a table.
+func wholeTable(ctx context.Context, s *memstore.Store, table store.Table) (all []store.Item, err error) {
+	for cursor := ""; ; {
+		page, err := s.Scan(ctx, table, cursor, store.MaxPage)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if cursor = page.Next; cursor == "" {
+			return all, nil
+		}
+	}
+}
 
 func TestBrokenStoresAreCaught(t *testing.T) {
 	t.Parallel()

@@ -8,7 +8,8 @@
 //	}
 //
 // The checks read strongly wherever the contract lets an eventual read be behind, and wait a while for the index. They write
-// into random partitions, so that stores of one engine may share its tables.
+// into random partitions, so that stores of one engine may share its tables. What is optional ([store.Sweeper], [store.Scanner]) is
+// checked where [store.As] finds it, and where it does not the checks of it pass.
 package storetest
 
 import (
@@ -83,6 +84,10 @@ func checks() []check {
 		{"Update", checkUpdate},
 		{"Bulk", checkBulk},
 		{"Wipe", checkWipe},
+		{"Scan", checkScan},
+		{"ScanCursors", checkScanCursors},
+		{"ScanUnderChange", checkScanUnderChange},
+		{"ScanUnderWriters", checkScanUnderWriters},
 		{"Model", checkModel},
 	}
 }
