@@ -14,7 +14,7 @@ const (
 	MaxBody       = 256 << 10 // bytes of JSON in one body; DynamoDB's native form of it stays under its 400 KB
 	MaxApply      = 2 << 20   // bytes of sort keys and bodies in one Apply
 	MaxSort       = 1024      // bytes in a sort key
-	MaxIndexSorts = 1000      // bytes in an index's sort key and its item's sort key together: DynamoDB's index holds both in one key
+	MaxIndexSorts = 990       // bytes in an index's sort key and its item's sort key together: DynamoDB's index holds both, and a partition, in one key
 	MaxPage       = 1000      // items in a page
 	DefaultPage   = 100       // items in a page where the query does not say
 )

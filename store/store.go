@@ -140,7 +140,7 @@ type Item struct {
 // Index places an item in its table's one index.
 type Index struct {
 	Partition Partition
-	Sort      string // as a sort key, without NUL; together with the item's own at most 1,000 bytes ([MaxIndexSorts])
+	Sort      string // as a sort key, without NUL; together with the item's own at most 990 bytes ([MaxIndexSorts])
 }
 
 // Read says how fresh a read must be.
