@@ -512,6 +512,31 @@ func TestUpdateErrors(t *testing.T) {
 	require.Equal(t, 2, calls)
 }
 
+func TestUpdateFrom(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	s := &faulty{Store: memstore.New(nil)}
+	made, err := store.Update(ctx, s, key("a"), func(store.Item, bool) ([]store.Write, error) { return []store.Write{put("a")}, nil })
+	require.NoError(t, err)
+	var seen []store.Version
+	change := func(old store.Item, found bool) ([]store.Write, error) {
+		require.True(t, found)
+		seen = append(seen, old.Version)
+		old.Body[1] = 'x' // is its to change
+		return []store.Write{put("a")}, nil
+	}
+	body := string(made.Body)
+	now, err := store.UpdateFrom(ctx, s, made, change)
+	require.NoError(t, err)
+	require.Equal(t, body, string(made.Body))
+	require.Equal(t, []store.Version{made.Version}, seen)
+	// Once more from what was seen then: it finds that it is behind, and reads.
+	seen = nil
+	_, err = store.UpdateFrom(ctx, s, made, change)
+	require.NoError(t, err)
+	require.Equal(t, []store.Version{made.Version, now.Version}, seen)
+}
+
 // Retries pause, within bounds, and end with the context.
 func TestUpdateRetries(t *testing.T) {
 	t.Parallel()

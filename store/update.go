@@ -34,8 +34,19 @@ const (
 // the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After any
 // other [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
 func Update(ctx context.Context, s Store, key Key, change func(old Item, found bool) ([]Write, error)) (Item, error) {
+	return update(ctx, s, key, nil, change)
+}
+
+// UpdateFrom is [Update] of an item that was read strongly just now: the first attempt goes from it and reads nothing. Later ones
+// read, so that it may be somewhat old; the condition of the write holds it against what is there.
+func UpdateFrom(ctx context.Context, s Store, seen Item, change func(old Item, found bool) ([]Write, error)) (Item, error) {
+	return update(ctx, s, seen.Key, &seen, change)
+}
+
+func update(ctx context.Context, s Store, key Key, seen *Item, change func(old Item, found bool) ([]Write, error)) (Item, error) {
 	for attempt := 1; ; attempt++ {
-		now, lost, err := updateOnce(ctx, s, key, change)
+		now, lost, err := updateOnce(ctx, s, key, seen, change)
+		seen = nil
 		if !lost {
 			return now, err
 		}
@@ -49,8 +60,13 @@ func Update(ctx context.Context, s Store, key Key, change func(old Item, found b
 }
 
 // updateOnce also reports whether it has lost against another writer of the item.
-func updateOnce(ctx context.Context, s Store, key Key, change func(Item, bool) ([]Write, error)) (now Item, lost bool, err error) {
-	old, err := s.Get(ctx, key, Strong)
+func updateOnce(ctx context.Context, s Store, key Key, from *Item, change func(Item, bool) ([]Write, error)) (now Item, lost bool, err error) {
+	var old Item
+	if from != nil {
+		old = from.Clone()
+	} else {
+		old, err = s.Get(ctx, key, Strong)
+	}
 	found := err == nil
 	guard, seen := VersionIs(old.Version), old.Version
 	if !found {
