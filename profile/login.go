@@ -109,7 +109,7 @@ func (a *attempt) run(ctx context.Context) (Session, error) {
 	if err := a.throttled(); err != nil { // before it costs a read
 		return Session{}, err
 	}
-	id, lg, err := a.find(ctx)
+	item, lg, err := a.find(ctx)
 	if err != nil {
 		return Session{}, err
 	}
@@ -117,7 +117,7 @@ func (a *attempt) run(ctx context.Context) (Session, error) {
 	if err != nil {
 		return Session{}, err
 	}
-	return a.open(ctx, id, lg.Password, fresh)
+	return a.open(ctx, item, lg.Password, fresh)
 }
 
 func (a *attempt) throttled() error {
@@ -128,22 +128,28 @@ func (a *attempt) throttled() error {
 	return a.addresses.check(a.address, now)
 }
 
-// find returns the account that the name claims; a login without a password where there is none. It reads
-// as much for a name that does not exist.
-func (a *attempt) find(ctx context.Context) (uuid.UUID, login, error) {
+// find returns the login of the account that the name claims, as it is kept and as it reads; one without a password where there is
+// none. It reads as much for a name that does not exist.
+func (a *attempt) find(ctx context.Context) (store.Item, login, error) {
 	var (
 		c  claim
 		lg login
 	)
 	_, found, err := a.get(ctx, a.name, &c)
 	if err != nil {
-		return uuid.UUID{}, login{}, err
+		return store.Item{}, login{}, err
 	}
 	if !found {
 		c.ProfileID = uuid.New()
 	}
-	_, _, err = a.get(ctx, loginKey(c.ProfileID), &lg)
-	return c.ProfileID, lg, err
+	item, err := a.store.Get(ctx, loginKey(c.ProfileID), store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Item{}, login{}, nil
+	}
+	if err == nil {
+		err = item.Decode(&lg)
+	}
+	return item, lg, err
 }
 
 // prove checks the password against the stored hash, at full cost also where there is none. It returns a new hash if
@@ -194,17 +200,16 @@ func (a *attempt) begin() (settle func(failed bool), err error) {
 	}, nil
 }
 
-// open adds a session if the password is still the one that was proved.
-func (a *attempt) open(ctx context.Context, id uuid.UUID, proved, fresh string) (Session, error) {
+// open adds a session to the login that was found, if the password is still the one that was proved.
+func (a *attempt) open(ctx context.Context, seen store.Item, proved, fresh string) (Session, error) {
 	now := a.now().UTC().Truncate(time.Second)
-	session := Session{ID: uuid.New(), ProfileID: id, CreatedAt: now, ExpiresAt: now.Add(a.ttl)}
+	session := Session{ID: uuid.New(), ProfileID: seen.Key.Partition, CreatedAt: now, ExpiresAt: now.Add(a.ttl)}
 	var err error
 	// The key before the session: no session is kept whose token could not be signed.
 	if session.Token, err = a.sign(ctx, session); err != nil {
 		return Session{}, err
 	}
-	key := loginKey(id)
-	_, err = store.Update(ctx, a.store, key, func(old store.Item, found bool) ([]store.Write, error) {
+	_, err = store.UpdateFrom(ctx, a.store, seen, func(old store.Item, found bool) ([]store.Write, error) {
 		var lg login
 		if found {
 			if err := old.Decode(&lg); err != nil {
@@ -219,7 +224,7 @@ func (a *attempt) open(ctx context.Context, id uuid.UUID, proved, fresh string) 
 		}
 		lg.Sessions = append(lg.alive(now), savedSession{ID: session.ID, Created: now.Unix(), Expires: session.ExpiresAt.Unix()})
 		lg.Sessions = lg.Sessions[max(0, len(lg.Sessions)-maxSessions):]
-		return []store.Write{put(key, lg, store.None)}, nil // store.Update sets the condition
+		return []store.Write{put(seen.Key, lg, store.None)}, nil // store.UpdateFrom sets the condition
 	})
 	if err != nil {
 		return Session{}, err
