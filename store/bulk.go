@@ -14,9 +14,9 @@ type Bulker interface {
 }
 
 // Bulk makes any number of unconditional writes, by the store's [Bulker] if it has one ([As]), else in as few
-// Applies as the limits allow. It is not atomic: after an error some may have been made, and repeating all of them
-// is safe. Of several writes to one key the last one counts. A [*LimitError] means that nothing was
-// written; writes with a condition are one.
+// Applies as the limits allow. Writes of unknown outcome are repeated as [Settle] does. It is not atomic: after an
+// error some may have been made, and repeating all of them is safe. Of several writes to one key the last one counts.
+// A [*LimitError] means that nothing was written; writes with a condition are one.
 func Bulk(ctx context.Context, s Store, writes ...Write) error {
 	if len(writes) == 0 {
 		return ctx.Err()
@@ -26,11 +26,12 @@ func Bulk(ctx context.Context, s Store, writes ...Write) error {
 		return err
 	}
 	if b, ok := As[Bulker](s); ok {
-		return b.Bulk(ctx, writes)
+		_, err := repeat(ctx, func() error { return b.Bulk(ctx, writes) })
+		return err
 	}
 	for len(writes) > 0 {
 		n := batch(writes)
-		if err := s.Apply(ctx, writes[:n]...); err != nil {
+		if err := Settle(ctx, s, writes[:n]...); err != nil {
 			return err
 		}
 		writes = writes[n:]

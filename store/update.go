@@ -31,8 +31,10 @@ const (
 // none to key, the item is not guarded: put it again to hold on to it.
 //
 // Update returns the item as it stands after the call: what was put, what was found if nothing was written to it,
-// the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is. After any
-// other [ErrUnavailable] the outcome is unknown, and calling Update again may make the change twice.
+// the zero Item if it was deleted or is absent. An error of change ends it and is returned as it is.
+//
+// The writes are made by [Settle], so that an answer which was lost does not make the change twice. After an [ErrUnavailable] that wraps
+// no conflict, or the context's error, the outcome is unknown, and calling Update again may.
 func Update(ctx context.Context, s Store, key Key, change func(old Item, found bool) ([]Write, error)) (Item, error) {
 	return update(ctx, s, key, nil, change)
 }
@@ -100,7 +102,7 @@ func updateOnce(ctx context.Context, s Store, key Key, from *Item, change func(I
 			now = w.Item().Clone()
 		}
 	}
-	if err := s.Apply(ctx, guarded...); err != nil {
+	if err := Settle(ctx, s, guarded...); err != nil {
 		return Item{}, Has(err, key), err
 	}
 	return now, false, nil
@@ -112,12 +114,5 @@ func pause(ctx context.Context, attempt int) error {
 		return ctx.Err()
 	}
 	doublings := min(attempt-2, 30) // which is far over the maximum, and does not overflow
-	t := time.NewTimer(rand.N(min(updatePause<<doublings, updatePauseMax)))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return sleep(ctx, rand.N(min(updatePause<<doublings, updatePauseMax)))
 }
