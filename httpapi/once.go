@@ -186,7 +186,7 @@ func (s *seal) put(ctx context.Context, done bool, content []byte, keep time.Dur
 		return store.Version{}, err
 	}
 	w := store.Put(store.Item{Key: s.key, ExpiresAt: s.h.o.Now().Add(keep).UTC().Truncate(time.Second), Body: body}, cond)
-	return w.Version, s.h.app.Store().Apply(ctx, w)
+	return w.Version, store.Settle(ctx, s.h.app.Store(), w)
 }
 
 func (s *seal) open(k kept) ([]byte, error) {
@@ -269,7 +269,7 @@ func (s *seal) carryOut(c *call, claim store.Version) answer {
 	defer func() {
 		if !settled {
 			// If this fails too, the claim lapses.
-			_ = s.h.app.Store().Apply(after, store.Delete(s.key, store.VersionIs(claim)))
+			_ = store.Settle(after, s.h.app.Store(), store.Delete(s.key, store.VersionIs(claim)))
 		}
 	}()
 	a := s.h.execute(c)

@@ -136,7 +136,7 @@ func (s *Service) countDay(ctx context.Context, d, now time.Time) (dayCount, err
 		return dayCount{}, err
 	}
 	expires := d.AddDate(0, 0, popularityDays)
-	return c, s.store.Apply(ctx, store.Put(store.Item{Key: dayKey(d), ExpiresAt: expires, Body: body}, store.None))
+	return c, store.Settle(ctx, s.store, store.Put(store.Item{Key: dayKey(d), ExpiresAt: expires, Body: body}, store.None))
 }
 
 // sumDay returns the tracks for which the day speaks, best first.
@@ -251,7 +251,7 @@ func (s *Service) putInForce(ctx context.Context, t tally) error {
 		return err
 	}
 	put := store.Put(store.Item{Key: tallyKey, Body: body}, store.None)
-	if err := s.store.Apply(ctx, put); err != nil {
+	if err := store.Settle(ctx, s.store, put); err != nil {
 		return err
 	}
 	s.popular.Store(newPopularity(t, put.Version))

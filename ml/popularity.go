@@ -148,7 +148,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 		return nil
 	}
 	lease := store.Put(store.Item{Key: leaseKey, ExpiresAt: begun.Add(leaseTime).UTC().Truncate(time.Second), Body: []byte(`{}`)}, store.Absent)
-	if err := s.store.Apply(ctx, lease); err != nil {
+	if err := store.Settle(ctx, s.store, lease); err != nil {
 		if store.Has(err, leaseKey) {
 			return nil // another instance counts
 		}
@@ -157,7 +157,7 @@ func (s *Service) Refresh(ctx context.Context) error {
 	err := s.recount(ctx, begun)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
 	defer cancel()
-	released := s.store.Apply(ctx, store.Delete(leaseKey, store.VersionIs(lease.Version)))
+	released := store.Settle(ctx, s.store, store.Delete(leaseKey, store.VersionIs(lease.Version)))
 	if errors.Is(released, store.ErrConflict) {
 		released = nil // it ran out, and may be another's by now
 	}

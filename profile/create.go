@@ -35,7 +35,7 @@ func (s *Service) Create(ctx context.Context, r Registration) (Profile, error) {
 
 	id := uuid.New()
 	writes := creation(id, rec, lg)
-	if err := s.apply(ctx, writes...); err != nil {
+	if err := store.Settle(ctx, s.store, writes...); err != nil {
 		return Profile{}, taken(err, rec)
 	}
 	return rec.profile(id, writes[0].Version), nil

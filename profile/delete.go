@@ -59,7 +59,7 @@ func (s *Service) mark(ctx context.Context, id uuid.UUID, cascade bool, ifMatch 
 			}
 		}
 		rec.Deleting = true
-		err = s.apply(ctx,
+		err = store.Settle(ctx, s.store,
 			put(profileKey(id), rec, store.VersionIs(v)),
 			store.Delete(GateKey(id), gate),
 			store.Delete(loginKey(id), store.None),
@@ -106,7 +106,7 @@ func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	if !found { // somebody else has finished it
-		return s.store.Apply(ctx, store.Delete(deletion.Key(id), store.None))
+		return store.Settle(ctx, s.store, store.Delete(deletion.Key(id), store.None))
 	}
 	for _, d := range s.dependents {
 		if err := d.DeleteAll(ctx, id); err != nil {
@@ -120,7 +120,7 @@ func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 	for _, key := range rec.claims() {
 		writes = append(writes, store.Delete(key, store.None)) // still ours, as the profile is still there
 	}
-	err = s.store.Apply(ctx, writes...)
+	err = store.Settle(ctx, s.store, writes...)
 	if store.Has(err, profileKey(id)) { // somebody else was faster
 		return nil
 	}

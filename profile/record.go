@@ -101,25 +101,6 @@ func (s *Service) get(ctx context.Context, key store.Key, body any) (store.Versi
 	return item.Version, true, item.Decode(body)
 }
 
-// How often an Apply is repeated whose outcome is unknown, and how long to wait before.
-const (
-	applyAttempts = 3
-	applyPause    = 20 * time.Millisecond
-)
-
-// apply makes writes that may be repeated: all of ours that include a put.
-func (s *Service) apply(ctx context.Context, writes ...store.Write) error {
-	for attempt := 1; ; attempt++ {
-		err := s.store.Apply(ctx, writes...)
-		if !errors.Is(err, store.ErrUnavailable) || attempt == applyAttempts {
-			return err
-		}
-		if wait(ctx, applyPause) != nil {
-			return err
-		}
-	}
-}
-
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

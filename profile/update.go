@@ -31,10 +31,6 @@ func (s *Service) Update(ctx context.Context, id uuid.UUID, c Changes, ifMatch s
 		return u.next.profile(id, u.seen), nil
 	case store.Has(err, profileKey(id)):
 		return Profile{}, err
-	case store.Has(err, u.freed):
-		// The profile is as it was read, or as we have written it, but its old name has another owner: the store
-		// has repeated writes that were made. What is left to do, mostly nothing, a new call finds.
-		return s.Update(ctx, id, c, ifMatch)
 	case errors.Is(err, store.ErrConflict):
 		return Profile{}, fault.Wrap(store.ErrConflict, fault.Conflict, "Email or username already in use") // without the claims' keys, see taken
 	case err != nil:
@@ -52,7 +48,6 @@ type update struct {
 	hash    string        // of the new password, once it was made
 	next    record        // what the last attempt made of the profile
 	seen    store.Version // what the last attempt found
-	freed   store.Key     // the claim that the last attempt gave up, where it renamed
 }
 
 func (u *update) writes(ctx context.Context, old store.Item, found bool) ([]store.Write, error) {
@@ -126,7 +121,6 @@ func (u *update) rename(ctx context.Context, before record) ([]store.Write, erro
 	if err != nil {
 		return nil, err
 	}
-	u.freed = from.Key
 	return []store.Write{claimed, store.Delete(from.Key, store.VersionIs(from.Version))}, nil
 }
 

@@ -198,27 +198,27 @@ func TestRenameTwice(t *testing.T) {
 	require.Equal(t, "bob", q.Username)
 }
 
-// repeating is a store that makes each Apply of several writes twice, as one does whose first answer was lost,
-// with something done in between.
-type repeating struct {
+// losing is a store that loses the answer to its first Apply of several writes, with something done before the next one.
+type losing struct {
 	store.Store
 	between func()
 }
 
-func (r repeating) Apply(ctx context.Context, writes ...store.Write) error {
-	if err := r.Store.Apply(ctx, writes...); err != nil || len(writes) == 1 {
+func (l *losing) Apply(ctx context.Context, writes ...store.Write) error {
+	if err := l.Store.Apply(ctx, writes...); err != nil || len(writes) == 1 || l.between == nil {
 		return err
 	}
-	r.between()
-	return r.Store.Apply(ctx, writes...)
+	l.between()
+	l.between = nil
+	return store.ErrUnavailable
 }
 
-// A rename that the store repeats takes the old name from nobody who has it by then.
+// A rename that is repeated takes the old name from nobody who has it by then.
 func TestRenameRepeated(t *testing.T) {
 	f := newFixture(t)
 	p := create(t, f.Service, "alice")
 	var other profile.Profile
-	s, err := profile.NewService(repeating{f.store, func() {
+	s, err := profile.NewService(&losing{f.store, func() {
 		r := registration("alice")
 		r.Email = "other@example.com"
 		var err error

@@ -172,13 +172,13 @@ func music() []tunevector.Track {
 	return tracks
 }
 
-// brittle is a store that fails when it is told to: the n-th Apply from now on, before or after it was made.
+// brittle is a store that fails when it is told to: the n-th Apply from now on, before or after it was made, and all after it.
 type brittle struct {
 	store.Store
 	mu      sync.Mutex
 	applies int
 	failAt  int  // 0: never
-	after   bool // the write is made, and the answer lost
+	after   bool // that write is made, and the answer lost
 	reads   error
 	gets    int
 	getAt   int    // the read from now on that fails; 0: none
@@ -191,16 +191,16 @@ var errCrash = fmt.Errorf("crash: %w", store.ErrUnavailable)
 func (b *brittle) Apply(ctx context.Context, writes ...store.Write) error {
 	b.mu.Lock()
 	b.applies++
-	now, before := b.applies == b.failAt, b.before
+	down, lost, before := b.failAt > 0 && b.applies >= b.failAt, b.after && b.applies == b.failAt, b.before
 	b.before = nil
 	b.mu.Unlock()
 	if before != nil {
 		before()
 	}
-	if now && !b.after {
+	if down && !lost {
 		return errCrash
 	}
-	if err := b.Store.Apply(ctx, writes...); err != nil || !now {
+	if err := b.Store.Apply(ctx, writes...); err != nil || !down {
 		return err
 	}
 	return errCrash

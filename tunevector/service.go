@@ -134,7 +134,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 	for i := range writes {
 		writes[i].Condition = store.Absent
 	}
-	err = s.store.Apply(ctx, append(writes, profile.Gate(profileID))...)
+	err = store.Settle(ctx, s.store, append(writes, profile.Gate(profileID))...)
 	if store.Has(err, profile.GateKey(profileID)) {
 		return TuneVector{}, profile.ErrNotFound
 	}

@@ -54,7 +54,7 @@ func (s *Service) wipe(ctx context.Context, e ending) (n int, err error) {
 }
 
 func (s *Service) done(ctx context.Context, e ending) error {
-	return s.store.Apply(ctx, store.Delete(e.key(), store.None))
+	return store.Settle(ctx, s.store, store.Delete(e.key(), store.None))
 }
 
 // Resume finishes wiping readings whose consent has ended, tells the hook of those ends that it did not take in yet, and returns how

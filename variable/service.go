@@ -97,7 +97,7 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 	if err != nil {
 		return Variable{}, err
 	}
-	err = s.store.Apply(ctx, store.Put(item, store.Absent), store.Put(store.Item{Key: claimKey(profileID, a.Type), Body: []byte(`{}`)}, store.Absent), profile.Gate(profileID))
+	err = store.Settle(ctx, s.store, store.Put(item, store.Absent), store.Put(store.Item{Key: claimKey(profileID, a.Type), Body: []byte(`{}`)}, store.Absent), profile.Gate(profileID))
 	switch {
 	case store.Has(err, profile.GateKey(profileID)):
 		return Variable{}, profile.ErrNotFound
