@@ -189,7 +189,7 @@ func readHeader(text []byte) (entries []named, meta map[string]string, err error
 	}
 	slices.SortFunc(entries, func(a, b named) int {
 		for i := range a.Offsets {
-			if c := int64(a.Offsets[i]) - int64(b.Offsets[i]); c != 0 { //nolint:gosec // only the order of what then has to fit
+			if c := int64(a.Offsets[i]) - int64(b.Offsets[i]); c != 0 {
 				return int(max(-1, min(c, 1)))
 			}
 		}
@@ -204,7 +204,7 @@ func bytesOf(t Type, shape []int) (uint64, error) {
 	if !ok {
 		return 0, fmt.Errorf("safetensors: unknown type %q", t)
 	}
-	n := uint64(size) //nolint:gosec // 1 to 8
+	n := uint64(size)
 	for _, d := range shape {
 		if d < 0 || (d > 0 && n > math.MaxInt64/uint64(d)) {
 			return 0, fmt.Errorf("safetensors: the shape %v is none", shape)
@@ -253,7 +253,7 @@ func (t Tensor) Floats() []float32 {
 func Ints(name string, numbers []int32, shape ...int) Tensor {
 	b := make([]byte, 0, 4*len(numbers))
 	for _, x := range numbers {
-		b = binary.LittleEndian.AppendUint32(b, uint32(x)) //nolint:gosec // as bits
+		b = binary.LittleEndian.AppendUint32(b, uint32(x))
 	}
 	return Tensor{name, I32, shape, b}
 }
@@ -262,7 +262,7 @@ func Ints(name string, numbers []int32, shape ...int) Tensor {
 func (t Tensor) Ints() []int32 {
 	numbers := make([]int32, len(t.Data)/sizes[I32])
 	for i := range numbers {
-		numbers[i] = int32(binary.LittleEndian.Uint32(t.Data[4*i:])) //nolint:gosec // as bits
+		numbers[i] = int32(binary.LittleEndian.Uint32(t.Data[4*i:]))
 	}
 	return numbers
 }
