@@ -23,7 +23,7 @@ type faulty struct {
 	lost   bool // the breaking Apply is made, and only its answer lost
 	once   bool // only that call fails
 	calls  int
-	wrote  bool // the call that broke was an Apply
+	wrote  bool                          // the call that broke was an Apply
 	before func(call int, key store.Key) // runs before each call; nil for nothing
 	apply  func()                        // runs before each Apply; nil for nothing
 }

@@ -14,7 +14,7 @@ type Bulker interface {
 }
 
 // Bulk makes any number of unconditional writes, by the store's [Bulker] if it has one ([As]), else in as few
-// Applies as the limits allow. Writes of unknown outcome are repeated as [Settle] does. It is not atomic: after an
+// Applies as the limits allow. Writes of unknown outcome are repeated, as by [Settle]. It is not atomic: after an
 // error some may have been made, and repeating all of them is safe. Of several writes to one key the last one counts.
 // A [*LimitError] means that nothing was written; writes with a condition are one.
 func Bulk(ctx context.Context, s Store, writes ...Write) error {
@@ -26,17 +26,22 @@ func Bulk(ctx context.Context, s Store, writes ...Write) error {
 		return err
 	}
 	if b, ok := As[Bulker](s); ok {
-		_, err := repeat(ctx, func() error { return b.Bulk(ctx, writes) })
-		return err
+		return again(ctx, func() error { return b.Bulk(ctx, writes) })
 	}
 	for len(writes) > 0 {
 		n := batch(writes)
-		if err := Settle(ctx, s, writes[:n]...); err != nil {
+		if err := again(ctx, func() error { return s.Apply(ctx, writes[:n]...) }); err != nil {
 			return err
 		}
 		writes = writes[n:]
 	}
 	return nil
+}
+
+// again repeats writes of unknown outcome without looking: they have no conditions, and may be many.
+func again(ctx context.Context, f func() error) error {
+	_, err := repeat(ctx, f, func() bool { return false })
+	return err
 }
 
 // takeBackTime bounds how long BulkWhile goes on after its caller's context has ended.

@@ -12,27 +12,28 @@ import (
 // How Settle repeats. A store that was patient itself, as one behind a network is, has used up the time, and is not asked again.
 const (
 	settleAttempts = 3
-	settlePause    = 40 * time.Millisecond // at most, before each repetition
-	settleTime     = time.Second           // after which no repetition begins
+	settlePause    = 40 * time.Millisecond // at most, before looking and each repetition
+	settleTime     = time.Second           // after which nothing more begins
 )
 
-// Settle is Apply for callers who want to know: where the outcome is unknown it repeats the very same writes, at most twice and
-// not for long, and where that does not tell it reads back. Its errors are those of Apply, so that
+// Settle is Apply for callers who want to know. Where the outcome is unknown it looks, by strong reads, whether the writes were
+// made, and if that is not to be seen repeats the very same writes, at most twice and not for long. Its errors are those of Apply, so that
 //
 //   - nil means that the writes were made, once;
 //   - a [*ConflictError] means that nothing was written;
 //   - [ErrUnavailable] or the context's error means that the outcome is still unknown.
 //
-// A repetition that fails a condition proves nothing by itself: it may have met its own success, with what others made of it
-// since. So Settle reads what was to be put, strongly. If one of the items has its write's version all were made. If none has, the writes were
-// never made, or others have changed all of the items since; the outcome is unknown then, and the error is no conflict.
-// Where the writes are deletes only, a repetition cannot tell its own success from another's: they count as made if all
-// of the items are absent.
+// Writes were made if one of the puts' items has its write's version. Where there are deletes only, nobody can tell whose
+// they were: they count as made if all of the items are absent. If nothing is to be seen, the writes were never made, or others
+// have changed all of the items since. So a repetition that fails a condition does not prove a conflict: the outcome is unknown then.
 //
-// What was written without a condition, or with [Present], may have been changed by somebody else before a repetition, which
-// then writes it again.
+// A repetition writes again what has no condition, or [Present], whoever has changed it since. And an attempt that a
+// store has given up is taken to be over: Settle cannot know of one that is still on its way.
 func Settle(ctx context.Context, s Store, writes ...Write) error {
-	first, err := repeat(ctx, func() error { return s.Apply(ctx, writes...) })
+	first, err := repeat(ctx, func() error { return s.Apply(ctx, writes...) }, func() bool {
+		seen, _ := made(ctx, s, writes) // what cannot be seen may still be repeated
+		return seen
+	})
 	if err == nil || first == nil || unknown(err) {
 		return err
 	}
@@ -53,9 +54,9 @@ func unsettled(cause error) error {
 	return fault.Wrap(cause, fault.Unavailable, "It is not known whether a change was made. Please look before you try again.")
 }
 
-// repeat calls f until its outcome is known, at most settleAttempts times. It returns the first error that left the outcome
-// unknown, nil if none did, and what f returned last.
-func repeat(ctx context.Context, f func() error) (first, last error) {
+// repeat calls f until its outcome is known, from its answer or because it is seen, at most settleAttempts times. It returns the first error
+// that left the outcome unknown, nil if none did, and the last one, nil if the outcome is good.
+func repeat(ctx context.Context, f func() error, seen func() bool) (first, last error) {
 	began := time.Now()
 	for attempt := 1; ; attempt++ {
 		last = f()
@@ -65,7 +66,13 @@ func repeat(ctx context.Context, f func() error) (first, last error) {
 		if first == nil {
 			first = last
 		}
-		if attempt == settleAttempts || time.Since(began) >= settleTime || sleep(ctx, rand.N(settlePause)) != nil {
+		if time.Since(began) >= settleTime || sleep(ctx, rand.N(settlePause)) != nil {
+			return first, last
+		}
+		if seen() {
+			return first, nil
+		}
+		if attempt == settleAttempts || time.Since(began) >= settleTime {
 			return first, last
 		}
 	}

@@ -184,8 +184,8 @@ func TestCheckWrites(t *testing.T) {
 		{"1970", change(func(w *store.Write) { w.ExpiresAt = time.Unix(0, 0) }), "after 1970"},
 		{"10000", change(func(w *store.Write) { w.ExpiresAt = time.Unix(253402300800, 0) }), "before 10000"},
 		{"fraction", change(func(w *store.Write) { w.ExpiresAt = time.Unix(100, 1) }), "whole second"},
-		{"index", change(func(w *store.Write) { w.Index = &store.Index{Sort: strings.Repeat("x", 999)} }), ""},
-		{"long index", change(func(w *store.Write) { w.Index = &store.Index{Sort: strings.Repeat("x", 1000)} }), "hold 1001 bytes together"},
+		{"index", change(func(w *store.Write) { w.Index = &store.Index{Sort: strings.Repeat("x", store.MaxIndexSorts-1)} }), ""},
+		{"long index", change(func(w *store.Write) { w.Index = &store.Index{Sort: strings.Repeat("x", store.MaxIndexSorts)} }), "hold 991 bytes together"},
 		{"empty index", change(func(w *store.Write) { w.Index = &store.Index{} }), "index sort key"},
 		{"NUL index", change(func(w *store.Write) { w.Index = &store.Index{Sort: "\x00"} }), "NUL"},
 	} {
