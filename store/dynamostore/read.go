@@ -90,7 +90,7 @@ func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
 		return store.Page{}, because(ctx, "list", err)
 	}
 	page := store.Page{}
-	if page.Items, err = s.decodeAll(q.Table, out.Items, sel.leave); err != nil {
+	if page.Items, err = s.decodeAll(q.Table, out.Items); err != nil {
 		return store.Page{}, err
 	}
 	if len(out.LastEvaluatedKey) > 0 {
@@ -103,8 +103,8 @@ func (s *Store) List(ctx context.Context, q store.Query) (store.Page, error) {
 	return page, nil
 }
 
-// decodeAll leaves out what has expired, and the item with the sort key leave.
-func (s *Store) decodeAll(table store.Table, rows []map[string]types.AttributeValue, leave string) ([]store.Item, error) {
+// decodeAll leaves out what has expired.
+func (s *Store) decodeAll(table store.Table, rows []map[string]types.AttributeValue) ([]store.Item, error) {
 	items := make([]store.Item, 0, len(rows))
 	now := s.now()
 	for _, row := range rows {
@@ -112,10 +112,9 @@ func (s *Store) decodeAll(table store.Table, rows []map[string]types.AttributeVa
 		if err != nil {
 			return nil, err
 		}
-		if item.Expired(now) || (leave != "" && item.Key.Sort == leave) {
-			continue
+		if !item.Expired(now) {
+			items = append(items, item)
 		}
-		items = append(items, item)
 	}
 	return items, nil
 }

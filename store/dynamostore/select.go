@@ -3,6 +3,7 @@ package dynamostore
 import (
 	"fmt"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
@@ -17,7 +18,6 @@ type selection struct {
 	condition string
 	names     map[string]string
 	values    map[string]types.AttributeValue
-	leave     string // a sort key that the condition includes and the query does not; "" for none
 }
 
 // selected returns the range of q, false where it holds nothing. DynamoDB takes one condition on the sort key, of which only BETWEEN
@@ -47,10 +47,7 @@ func selected(q store.Query) (selection, bool) {
 	case q.Prefix != "" && (to == "" || to > highest(q.Prefix)):
 		where, to = "#s BETWEEN :a AND :b", highest(q.Prefix)
 	case from != "" && to != "":
-		where = "#s BETWEEN :a AND :b"
-		if !q.ByIndex { // there what stands in the index is always longer
-			sel.leave = to
-		}
+		where, to = "#s BETWEEN :a AND :b", before(to)
 	case from != "":
 		where = "#s >= :a"
 	case to != "":
@@ -84,6 +81,23 @@ func highest(prefix string) string {
 	room := store.MaxSort - len(prefix)
 	return prefix + strings.Repeat(widest, room/len(widest)) + [...]string{"", "\x7f", "\u07ff", "\uffff"}[room%len(widest)]
 }
+
+// before returns the last sort key below s: without the NUL that s ends with, else the last of those that begin as s does but for
+// its last character, and have the one before that there. Below what stands in the index it is as good as s.
+func before(s string) string {
+	last, size := utf8.DecodeLastRuneInString(s)
+	head := s[:len(s)-size]
+	if last == 0 {
+		return head
+	}
+	last--
+	if utf16.IsSurrogate(last) {
+		last = lastBeforeSurrogates
+	}
+	return highest(head + string(last))
+}
+
+const lastBeforeSurrogates = '\uD7FF'
 
 // startKey returns the key after which the page begins that q asks for, nil for the first page.
 func startKey(q store.Query) (map[string]types.AttributeValue, error) {
