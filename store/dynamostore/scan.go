@@ -2,11 +2,10 @@ package dynamostore
 
 import (
 	"context"
-	"encoding/base64"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
 	"github.com/rhythmiq/rhythmiq/store"
 )
@@ -16,17 +15,19 @@ func (s *Store) Scan(ctx context.Context, table store.Table, cursor string, limi
 	if err := ctx.Err(); err != nil {
 		return store.Page{}, err
 	}
-	q := store.Query{Table: table, Limit: limit, Read: store.Strong}
-	if err := store.CheckQuery(q); err != nil {
+	if err := store.CheckScan(table, limit); err != nil {
 		return store.Page{}, err
 	}
-	start, err := scanStart(table, cursor)
+	after, resumed, err := store.DecodeScanCursor(table, cursor)
 	if err != nil {
 		return store.Page{}, err
 	}
 	in := &dynamodb.ScanInput{
-		TableName: s.table(table), ExclusiveStartKey: start, ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: s.capacity,
-		Limit: aws.Int32(int32(q.PageLimit())),
+		TableName: s.table(table), ConsistentRead: aws.Bool(true), ReturnConsumedCapacity: s.capacity,
+		Limit: aws.Int32(int32(store.Query{Limit: limit}.PageLimit())),
+	}
+	if resumed {
+		in.ExclusiveStartKey = key(after)
 	}
 	var out *dynamodb.ScanOutput
 	if _, err := s.try(ctx, request{scan, table, true}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
@@ -39,34 +40,16 @@ func (s *Store) Scan(ctx context.Context, table store.Table, cursor string, limi
 		return store.Page{}, because(ctx, "scan", err)
 	}
 	page := store.Page{}
-	if page.Items, err = s.decodeAll(table, out.Items, ""); err != nil {
+	if page.Items, err = s.decodeAll(table, out.Items); err != nil {
 		return store.Page{}, err
 	}
 	if len(out.LastEvaluatedKey) > 0 {
 		r := reader{m: out.LastEvaluatedKey}
-		p, sort := r.binary(partitionName), r.text(sortName)
+		last := store.Key{Table: table, Partition: r.binary(partitionName), Sort: r.text(sortName)}
 		if r.wrong != nil {
-			return store.Page{}, r.wrong
+			return store.Page{}, fmt.Errorf("dynamostore: the end of a page: %w", r.wrong)
 		}
-		page.Next = base64.RawURLEncoding.EncodeToString([]byte(string(table) + "\x00" + string(p[:]) + sort))
+		page.Next = store.EncodeScanCursor(last)
 	}
 	return page, nil
-}
-
-// scanStart returns the key after which a page begins, nil for the first page.
-func scanStart(table store.Table, cursor string) (map[string]types.AttributeValue, error) {
-	if cursor == "" {
-		return nil, nil
-	}
-	b, err := base64.RawURLEncoding.DecodeString(cursor)
-	head := string(table) + "\x00"
-	k := store.Key{Table: table}
-	if err == nil && len(b) > len(head)+len(k.Partition) && string(b[:len(head)]) == head {
-		b = b[len(head):]
-		k.Sort = string(b[copy(k.Partition[:], b):])
-		if store.CheckKey(k) == nil {
-			return key(k), nil
-		}
-	}
-	return nil, &store.LimitError{Reason: "the cursor is not of this scan"}
 }
