@@ -27,6 +27,7 @@ const (
 	refused                 // it was not made, and may be made later
 	unsent                  // it has not reached DynamoDB
 	unsure                  // it may have been made, or may yet be
+	underway                // an attempt before this one is being made
 )
 
 // refusals are the codes of errors by which DynamoDB asks to come back. Source: Amazon DynamoDB Developer Guide, "Error handling with DynamoDB".
@@ -56,7 +57,9 @@ func judge(err error) outcome {
 		case slices.Contains(refusals, coded.ErrorCode()):
 			return refused
 		case coded.ErrorCode() == "TransactionInProgressException":
-			return unsure // an earlier attempt of ours
+			return underway
+		case coded.ErrorCode() == "IdempotentParameterMismatchException":
+			return unsure // the token is random, so it was an attempt of ours, whatever it was found to differ in
 		}
 	}
 	var response *smithyhttp.ResponseError
@@ -64,6 +67,8 @@ func judge(err error) outcome {
 		switch status := response.HTTPStatusCode(); {
 		case status == http.StatusTooManyRequests:
 			return refused
+		case status == http.StatusRequestTimeout:
+			return unsure
 		case status >= http.StatusBadRequest && status < http.StatusInternalServerError:
 			return answered
 		}
@@ -120,7 +125,7 @@ func (s *Store) try(ctx context.Context, r request, send func(context.Context, f
 			return doubt, nil
 		}
 		said := judge(err)
-		if said == unsure {
+		if said == unsure || said == underway {
 			doubt = true
 		}
 		switch {
@@ -130,7 +135,7 @@ func (s *Store) try(ctx context.Context, r request, send func(context.Context, f
 			return doubt, ctx.Err()
 		case said == unsure && !r.repeatable, patience.Err() != nil:
 			return doubt, &givenUpError{err}
-		case said != refused:
+		case said == unsure, said == unsent:
 			if lost++; lost == unreached {
 				return doubt, &givenUpError{err}
 			}

@@ -68,7 +68,7 @@ func conflictOf(writes []store.Write, failed []failure) error {
 // transaction makes writes as one, once. failed is not nil where some conditions do not hold, and then no attempt has been made, nor will be.
 func (s *Store) transaction(ctx context.Context, writes []store.Write, now int64) (failed []failure, err error) {
 	in := &dynamodb.TransactWriteItemsInput{
-		ClientRequestToken:     aws.String(rand.Text()), // the same for all attempts: DynamoDB makes them once
+		ClientRequestToken:     aws.String(rand.Text()), // the same for all attempts: DynamoDB makes them once, and remembers for 10 minutes
 		ReturnConsumedCapacity: s.capacity,
 	}
 	repeatable := hasPut(writes)
@@ -79,8 +79,9 @@ func (s *Store) transaction(ctx context.Context, writes []store.Write, now int64
 		}
 		in.TransactItems = append(in.TransactItems, item)
 	}
+	var payload payload
 	doubt, err := s.try(ctx, request{transactWriteItems, "", true}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
-		out, err := s.api.TransactWriteItems(ctx, in, o)
+		out, err := s.api.TransactWriteItems(ctx, in, o, payload.same)
 		if err != nil {
 			return nil, err
 		}
