@@ -22,7 +22,8 @@ func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
 // DeleteAll deletes set and learned preferences. It can be called again after a failure, and where there is nothing.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
 	defer observe.Watch(ctx, s.observer, "preference.delete-all")(&err)
-	err = store.Settle(ctx, s.store, store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None))
+	// Not as one, which would cost double: whatever is left is deleted by the next call.
+	err = store.Bulk(ctx, s.store, store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None))
 	if err != nil {
 		return fmt.Errorf("preference: delete all: %w", err)
 	}

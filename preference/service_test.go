@@ -452,6 +452,57 @@ func TestCreationAgainstDeletion(t *testing.T) {
 	}
 }
 
+// applies notes how many writes each Apply has.
+type applies struct {
+	store.Store
+	counts []int
+}
+
+func (a *applies) Apply(ctx context.Context, w ...store.Write) error {
+	a.counts = append(a.counts, len(w))
+	return a.Store.Apply(ctx, w...)
+}
+
+// Only the first preference of a list needs the gate in its write.
+func TestCreateWrites(t *testing.T) {
+	st := &applies{Store: memstore.New(nil)}
+	h := newHomeOn(t, st, preference.Options{})
+	st.counts = nil
+	a := h.add(t, preference.Genre, "a", 1)
+	b := h.add(t, preference.Genre, "b", 1)
+	require.NoError(t, h.Delete(t.Context(), h.profile, a.ID, store.Version{}))
+	require.NoError(t, h.Delete(t.Context(), h.profile, b.ID, store.Version{}))
+	h.add(t, preference.Genre, "c", 1)
+	require.Equal(t, []int{2, 1, 1, 1, 2}, st.counts)
+}
+
+// gone is a store in which a profile is deleted while a preference is being created: after the gate was found open.
+type gone struct {
+	store.Store
+	delete func()
+}
+
+func (g *gone) Get(ctx context.Context, key store.Key, r store.Read) (store.Item, error) {
+	item, err := g.Store.Get(ctx, key, r)
+	if key.Sort == "gate" && g.delete != nil {
+		g.delete()
+	}
+	return item, err
+}
+
+func TestDeletedWhileCreating(t *testing.T) {
+	st := &gone{Store: memstore.New(nil)}
+	h := newHomeOn(t, st, preference.Options{})
+	h.add(t, preference.Genre, "a", 1)
+	st.delete = func() {
+		closeGate(t, h.store, h.profile)
+		require.NoError(t, h.DeleteAll(t.Context(), h.profile))
+	}
+	_, err := h.Create(t.Context(), h.profile, preference.Addition{Type: "genre", Value: "b"})
+	requireKind(t, err, fault.NotFound, "Profile with the specified ID does not exist")
+	requireEmptyStore(t, h.store, h.profile)
+}
+
 // events collects what a service observed.
 type events struct {
 	mu  sync.Mutex
