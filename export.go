@@ -27,11 +27,11 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 	if err != nil {
 		return err
 	}
-	around, err := a.Variables.Snapshot(ctx, profileID)
+	consents, err := a.Variables.Consents(ctx, profileID)
 	if err != nil {
 		return err
 	}
-	learned, err := a.Preferences.Learned(ctx, profileID, around.Live)
+	learned, err := a.Preferences.Learned(ctx, profileID, consents.Live)
 	if err != nil {
 		return err
 	}

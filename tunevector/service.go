@@ -177,7 +177,7 @@ type rest struct {
 // Where a consent that v was planned under has ended, nothing that was derived under it is left: nothing is kept, and
 // what was heard gets new targets and loses its reasons.
 func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r rest) (*replanned, error) {
-	live, before := v.live(l.snapshot), *v
+	live, before := v.live(l.snapshot.Consents), *v
 	if !live {
 		r.keep = nil
 	}
@@ -239,11 +239,11 @@ func (s *Service) present(
 	ctx context.Context, profileID, id uuid.UUID, item store.Item, v *vectorRecord, plan *planRecord, known map[string]*Track,
 ) (TuneVector, error) {
 	if len(v.Consents) > 0 {
-		snapshot, err := s.variables.Snapshot(ctx, profileID)
+		consents, err := s.variables.Consents(ctx, profileID)
 		if err != nil {
 			return TuneVector{}, err
 		}
-		if !v.live(snapshot) {
+		if !v.live(consents) {
 			if item, v, plan, err = s.renew(ctx, profileID, id); err != nil {
 				return TuneVector{}, err
 			}
@@ -253,9 +253,9 @@ func (s *Service) present(
 }
 
 // live reports whether all consents that the vector was planned under live.
-func (v *vectorRecord) live(in variable.Snapshot) bool {
+func (v *vectorRecord) live(now variable.Consents) bool {
 	for _, consent := range v.Consents {
-		if !in.Live(consent) {
+		if !now.Live(consent) {
 			return false
 		}
 	}
@@ -272,7 +272,7 @@ func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Ite
 		if err != nil {
 			return nil, nil, err
 		}
-		if v, plan = old, oldPlan; old.live(l.snapshot) {
+		if v, plan = old, oldPlan; old.live(l.snapshot.Consents) {
 			return nil, nil, nil // somebody else was faster
 		}
 		next := *old
@@ -342,8 +342,10 @@ func (s *Service) change(
 func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change func(*Definition) error, ifMatch store.Version) (TuneVector, error) {
 	var v *vectorRecord
 	var plan *planRecord
+	var planned bool
 	known := map[string]*Track{}
 	item, err := s.change(ctx, profileID, id, func(old *vectorRecord, oldPlan *planRecord, version store.Version) (*vectorRecord, *planRecord, error) {
+		planned = false
 		if ifMatch != (store.Version{}) && ifMatch != version {
 			return nil, nil, fault.New(fault.Stale, "The tune vector was changed in the meantime")
 		}
@@ -367,7 +369,7 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change fu
 		}
 		next.UpdatedAt = s.clock()
 		v = &next
-		if made == nil {
+		if planned = made != nil; !planned {
 			return v, nil, nil
 		}
 		plan, known = made.record, made.tracks
@@ -375,6 +377,9 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change fu
 	})
 	if err != nil {
 		return TuneVector{}, err
+	}
+	if planned { // under the consents of just now
+		return s.hydrate(ctx, id, item.Version, v, plan, known)
 	}
 	return s.present(ctx, profileID, id, item, v, plan, known)
 }
@@ -394,7 +399,7 @@ func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *ve
 	from := rest{heard: old.heard(plan), all: old.Played >= len(plan.Tracks)}
 	sorted := was
 	sorted.Order = is.Order
-	if is.Order != ByArc && same(sorted, is) && old.live(l.snapshot) {
+	if is.Order != ByArc && same(sorted, is) && old.live(l.snapshot.Consents) {
 		return s.resort(ctx, l, next, plan)
 	}
 	replaced := was
@@ -448,7 +453,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		}
 	}
 	vectors := make([]TuneVector, 0, len(kept.Items))
-	var snapshot *variable.Snapshot
+	var consents variable.Consents
 	for _, item := range kept.Items {
 		var v vectorRecord
 		if err := item.Decode(&v); err != nil {
@@ -458,14 +463,12 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 		if err != nil {
 			return nil, "", err
 		}
-		if len(v.Consents) > 0 && snapshot == nil {
-			now, err := s.variables.Snapshot(ctx, profileID)
-			if err != nil {
+		if len(v.Consents) > 0 && consents == nil {
+			if consents, err = s.variables.Consents(ctx, profileID); err != nil {
 				return nil, "", err
 			}
-			snapshot = &now
 		}
-		if len(v.Consents) > 0 && !v.live(*snapshot) {
+		if len(v.Consents) > 0 && !v.live(consents) {
 			renewed, now, _, err := s.renew(ctx, profileID, id)
 			if fault.KindOf(err) == fault.NotFound {
 				continue // deleted just now

@@ -568,6 +568,7 @@ func TestStoreFails(t *testing.T) {
 		"record":     func() error { return h.Record(t.Context(), h.profile, v.ID, []variable.Reading{{Value: 1}}) },
 		"readings":   func() error { _, _, err := h.Readings(t.Context(), h.profile, v.ID, 1, ""); return err },
 		"snapshot":   func() error { _, err := h.Snapshot(t.Context(), h.profile); return err },
+		"consents":   func() error { _, err := h.Consents(t.Context(), h.profile); return err },
 		"any":        func() error { _, err := h.Any(t.Context(), h.profile); return err },
 		"delete all": func() error { return h.DeleteAll(t.Context(), h.profile) },
 	}
@@ -673,12 +674,15 @@ func TestSnapshot(t *testing.T) {
 		variable.Location:             {Place: ptr(variable.Coordinates{Latitude: 52.52, Longitude: 13.405}.Coarsen()), At: now},
 	}, snap.Latest)
 	require.Equal(t, "Europe/Berlin", snap.Zone.String())
-	require.Equal(t, map[variable.Type]uuid.UUID{
+	require.Equal(t, variable.Consents{
 		variable.AmbientNoise: noise.Consent, variable.TimeOfDay: clock.Consent, variable.HeartRateVariability: heart.Consent,
 		variable.Location: place.Consent, variable.OutsideTemperature: silent.Consent,
 	}, snap.Consents)
 	require.True(t, snap.Live(noise.Consent))
 	require.False(t, snap.Live(out.Consent))
+	consents, err := h.Consents(t.Context(), h.profile)
+	require.NoError(t, err)
+	require.Equal(t, snap.Consents, consents)
 	require.Zero(t, snap.RMSSDBaseline, "four of the last 30 days are too few")
 	h.record(t, heart, variable.Reading{Value: 60, At: now.AddDate(0, 0, -29)})
 	snap, err = h.Snapshot(t.Context(), h.profile)

@@ -17,21 +17,43 @@ import (
 // Silent and opted-out variables are absent. How old a reading may be to mean anything is for the reader to say, by its At.
 type Snapshot struct {
 	Latest   map[Type]Reading
-	Zone     *time.Location     // from time-of-day; nil where not opted in, or where this machine does not know the zone
-	Consents map[Type]uuid.UUID // of the variables opted into, readings or not
+	Zone     *time.Location // from time-of-day; nil where not opted in, or where this machine does not know the zone
+	Consents Consents       // of the variables opted into, readings or not
 	// RMSSDBaseline is the median of the listener's own HRV readings of the last 30 days, 0 where there are under 5.
 	// Where there are over 1,000, it is the median of a sample: the newest 30 of each of the days.
 	RMSSDBaseline float64
 }
 
 // Live reports whether a consent lives in this snapshot.
-func (s Snapshot) Live(consent uuid.UUID) bool {
-	for _, c := range s.Consents {
-		if c == consent {
+func (s Snapshot) Live(consent uuid.UUID) bool { return s.Consents.Live(consent) }
+
+// Consents are those of the variables that a listener has opted into.
+type Consents map[Type]uuid.UUID
+
+// Live reports whether a consent is among them.
+func (c Consents) Live(consent uuid.UUID) bool {
+	for _, lives := range c {
+		if lives == consent {
 			return true
 		}
 	}
 	return false
+}
+
+// Consents returns what a profile has opted into now; nothing for one without variables, existing or not. It costs one strong
+// listing of the variables, and so less than a [Service.Snapshot].
+func (s *Service) Consents(ctx context.Context, profileID uuid.UUID) (Consents, error) {
+	all, err := s.all(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	c := Consents{}
+	for _, v := range all {
+		if v.OptedIn {
+			c[v.Type] = v.Consent
+		}
+	}
+	return c, nil
 }
 
 // How the baseline of heart rate variability is found.
@@ -52,7 +74,7 @@ func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snaps
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snap = Snapshot{Latest: map[Type]Reading{}, Consents: map[Type]uuid.UUID{}}
+	snap = Snapshot{Latest: map[Type]Reading{}, Consents: Consents{}}
 	newest := make([]*Reading, len(all))
 	reads, readCtx := errgroup.WithContext(ctx)
 	reads.SetLimit(snapshotReads)
