@@ -159,6 +159,23 @@ func (s *Service) Interactions(ctx context.Context, profileID uuid.UUID, from, t
 	return s.rows(ctx, profileID, from, to, descending)
 }
 
+// Recent returns a listener's newest interactions, newest first, at most n of them (1 to [store.MaxPage]). It reads eventually, which costs half: those
+// of a moment ago may be missing.
+func (s *Service) Recent(ctx context.Context, profileID uuid.UUID, n int) iter.Seq2[Interaction, error] {
+	q := store.Query{Table: store.Interactions, Partition: profileID, Prefix: eventPrefix, Descending: true, Limit: n}
+	return func(yield func(Interaction, error) bool) {
+		left := n
+		for l, err := range s.read(ctx, q) {
+			if !yield(l.Interaction, err) {
+				return
+			}
+			if left--; left == 0 {
+				return
+			}
+		}
+	}
+}
+
 func (s *Service) rows(ctx context.Context, profileID uuid.UUID, from, to time.Time, descending bool) iter.Seq2[Interaction, error] {
 	q := store.Query{
 		Table: store.Interactions, Partition: profileID, Prefix: eventPrefix,

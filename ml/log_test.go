@@ -38,6 +38,12 @@ func TestLogKeepsEventsInOrderOfTime(t *testing.T) {
 	require.Equal(t, []ml.Interaction{late, early}, down)
 	require.Equal(t, []ml.Interaction{late}, collect(t, b.Interactions(t.Context(), ann, late.At, time.Time{}, false)))
 	require.Equal(t, []ml.Interaction{early}, collect(t, b.Interactions(t.Context(), ann, time.Time{}, late.At, false)))
+	require.Equal(t, []ml.Interaction{late, early}, collect(t, b.Recent(t.Context(), ann, 2)))
+	require.Equal(t, []ml.Interaction{late}, collect(t, b.Recent(t.Context(), ann, 1)))
+	for i := range b.Recent(t.Context(), ann, 2) {
+		require.Equal(t, late, i)
+		break
+	}
 	far := time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)
 	require.Len(t, collect(t, b.Interactions(t.Context(), ann, time.Time{}.Add(-time.Hour), far, false)), 2)
 

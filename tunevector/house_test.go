@@ -184,6 +184,7 @@ type brittle struct {
 	getAt   int    // the read from now on that fails; 0: none
 	torn    func() // called between two reads
 	before  func() // called before an Apply
+	behind  bool   // eventual lists show nothing yet
 }
 
 var errCrash = fmt.Errorf("crash: %w", store.ErrUnavailable)
@@ -224,6 +225,9 @@ func (b *brittle) List(ctx context.Context, q store.Query) (store.Page, error) {
 	defer b.mu.Unlock()
 	if err := b.read(); err != nil {
 		return store.Page{}, err
+	}
+	if b.behind && q.Read == store.Eventual {
+		return store.Page{}, nil
 	}
 	return b.Store.List(ctx, q)
 }

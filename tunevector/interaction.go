@@ -135,6 +135,7 @@ const mostBent = 8
 type news struct {
 	vector   uuid.UUID
 	events   []ml.Interaction // in order of time
+	logged   []ml.Interaction // all that was logged with them
 	readings bool
 	noteOnly bool // nothing is re-planned
 }
@@ -150,7 +151,7 @@ func newsOf(events []ml.Interaction) []news {
 		i := slices.IndexFunc(all, func(n news) bool { return n.vector == e.TuneVectorID })
 		if i < 0 {
 			i = len(all)
-			all = append(all, news{vector: e.TuneVectorID})
+			all = append(all, news{vector: e.TuneVectorID, logged: events})
 		}
 		all[i].events = append(all[i].events, e)
 	}
@@ -225,7 +226,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		if n.noteOnly || next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
 			return unlessSame(changed, &next), nil, nil
 		}
-		l, err := s.listener(ctx, profileID)
+		l, err := s.listener(ctx, profileID, n.logged...)
 		if err != nil {
 			return nil, nil, err
 		}

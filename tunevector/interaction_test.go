@@ -228,6 +228,19 @@ func TestRecordCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+// What was logged just now counts, also where the log does not show it yet.
+func TestNewsAheadOfTheLog(t *testing.T) {
+	h := open(t)
+	h.store.behind = true
+	v := h.create(t, ai(60))
+	hated := h.did(v, ml.Dislike, 5)
+	hated.TuneVectorID = uuid.Nil
+	h.record(t, hated, hated, h.did(v, ml.Play, 0))
+	for _, track := range h.get(t, v.ID).Plan.Tracks {
+		require.NotEqual(t, hated.TrackID, track.TrackID)
+	}
+}
+
 func total(learned map[string]int) int {
 	n := 0
 	for _, c := range learned {

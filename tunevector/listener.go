@@ -1,7 +1,10 @@
 package tunevector
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +24,8 @@ type listener struct {
 	history  history
 }
 
-func (s *Service) listener(ctx context.Context, profileID uuid.UUID) (*listener, error) {
+// listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
+func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...ml.Interaction) (*listener, error) {
 	l := &listener{id: profileID, now: s.now()}
 	var err error
 	if l.snapshot, err = s.variables.Snapshot(ctx, profileID); err != nil {
@@ -33,7 +37,7 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID) (*listener,
 	if l.popular, err = s.learning.Popularity(ctx); err != nil {
 		return nil, err
 	}
-	l.history, err = s.history(ctx, profileID)
+	l.history, err = s.history(ctx, profileID, logged)
 	return l, err
 }
 
@@ -58,16 +62,29 @@ type past struct {
 	judged   bool
 }
 
-func (s *Service) history(ctx context.Context, profileID uuid.UUID) (history, error) {
-	h, n := history{}, 0
-	for i, err := range s.learning.Interactions(ctx, profileID, time.Time{}, time.Time{}, true) {
+func (s *Service) history(ctx context.Context, profileID uuid.UUID, logged []ml.Interaction) (history, error) {
+	known := make(map[uuid.UUID]struct{}, len(logged))
+	newest := make([]ml.Interaction, 0, maxHistory)
+	for _, i := range logged {
+		if _, twice := known[i.EventID]; !twice {
+			known[i.EventID] = struct{}{}
+			newest = append(newest, i)
+		}
+	}
+	for i, err := range s.learning.Recent(ctx, profileID, maxHistory) {
 		if err != nil {
 			return nil, err
 		}
-		h.add(i)
-		if n++; n == maxHistory {
-			break
+		if _, twice := known[i.EventID]; !twice {
+			newest = append(newest, i)
 		}
+	}
+	slices.SortFunc(newest, func(a, b ml.Interaction) int { // as the log is
+		return cmp.Or(b.At.Compare(a.At), bytes.Compare(b.EventID[:], a.EventID[:]))
+	})
+	h := history{}
+	for _, i := range first(newest, maxHistory) {
+		h.add(i)
 	}
 	return h, nil
 }
