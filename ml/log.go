@@ -48,16 +48,17 @@ func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interac
 	if err := s.Check(events); err != nil {
 		return nil, err
 	}
-	if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
-		return nil, err
-	}
 	events = storable(events)
 	known, err := s.around(ctx, profileID, events)
 	if err != nil {
 		return nil, err
 	}
-	if fresh, err = notIn(known, events); err != nil || len(fresh) == 0 {
+	// The gate is asked for once: after writing, which would not do before, or where there is nothing to write.
+	if fresh, err = notIn(known, events); err != nil {
 		return nil, err
+	}
+	if len(fresh) == 0 {
+		return nil, profile.CheckOpen(ctx, s.store, profileID)
 	}
 	if err := s.keep(ctx, profileID, fresh); err != nil {
 		return nil, err

@@ -40,7 +40,8 @@ func TestLogKeepsEventsInOrderOfTime(t *testing.T) {
 	require.Equal(t, []ml.Interaction{early}, collect(t, b.Interactions(t.Context(), ann, time.Time{}, late.At, false)))
 	require.Equal(t, []ml.Interaction{late, early}, collect(t, b.Recent(t.Context(), ann, 2)))
 	require.Equal(t, []ml.Interaction{late}, collect(t, b.Recent(t.Context(), ann, 1)))
-	for i := range b.Recent(t.Context(), ann, 2) {
+	for i, err := range b.Recent(t.Context(), ann, 2) {
+		require.NoError(t, err)
 		require.Equal(t, late, i)
 		break
 	}
@@ -238,6 +239,13 @@ func TestLogOfNoProfile(t *testing.T) {
 	require.ErrorIs(t, err, fault.ErrNotFound)
 	require.ErrorContains(t, err, "Profile with the specified ID does not exist")
 	require.Empty(t, b.kept(t, nobody))
+
+	// The deletion has begun, and has not come to the log yet.
+	ann := b.listener(t, 1)
+	b.log(t, ann, event(1, "t", ml.Play, noon))
+	require.NoError(t, b.store.Store.Apply(t.Context(), store.Delete(profile.GateKey(ann), store.None)))
+	_, err = b.Log(t.Context(), ann, []ml.Interaction{event(1, "t", ml.Play, noon)})
+	require.ErrorIs(t, err, fault.ErrNotFound)
 }
 
 // A profile that is deleted while its events are written leaves none of them, though the wiping came before the rows.
@@ -302,18 +310,11 @@ func TestLogPassesFaultsOn(t *testing.T) {
 		}
 	}
 	for name, faults := range map[string]func(*bench){
-		"gate before": func(b *bench) { f := first(1); b.store.on(func(store.Key) error { return f() }, nil, nil) },
-		"gate after":  func(b *bench) { f := first(2); b.store.on(func(store.Key) error { return f() }, nil, nil) },
-		"listing":     func(b *bench) { f := first(1); b.store.on(nil, func(store.Query) error { return f() }, nil) },
-		"writing":     func(b *bench) { f := first(1); b.store.on(nil, nil, func([]store.Write) error { return f() }) },
+		"gate":    func(b *bench) { f := first(1); b.store.on(func(store.Key) error { return f() }, nil, nil) },
+		"listing": func(b *bench) { f := first(1); b.store.on(nil, func(store.Query) error { return f() }, nil) },
+		"writing": func(b *bench) { f := first(1); b.store.on(nil, nil, func([]store.Write) error { return f() }) },
 		"taking back": func(b *bench) {
-			n := 0
-			b.store.on(func(store.Key) error {
-				if n++; n == 2 {
-					return store.ErrNotFound
-				}
-				return nil
-			}, nil, func(w []store.Write) error {
+			b.store.on(func(store.Key) error { return store.ErrNotFound }, nil, func(w []store.Write) error {
 				if w[0].Delete {
 					return broken
 				}

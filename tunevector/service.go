@@ -1,6 +1,7 @@
 package tunevector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -109,9 +110,6 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 	if err := d.Validate(); err != nil {
 		return TuneVector{}, err
 	}
-	if err := profile.CheckOpen(ctx, s.store, profileID); err != nil {
-		return TuneVector{}, err
-	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return TuneVector{}, err
@@ -124,8 +122,8 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 		return TuneVector{}, err
 	}
 	p, err := s.replan(ctx, l, v, rest{})
-	if err != nil {
-		return TuneVector{}, err
+	if err != nil { // that there is no profile comes before what could not be planned for it; else the Apply tells
+		return TuneVector{}, cmp.Or(profile.CheckOpen(ctx, s.store, profileID), err)
 	}
 	writes, err := v.writes(profileID, id, p.record, nil)
 	if err != nil {
