@@ -266,3 +266,32 @@ func (t Tensor) Ints() []int32 {
 	}
 	return numbers
 }
+
+// Names returns a U8 tensor of names: each with its length before it in 4 bytes.
+func Names(name string, names []string) Tensor {
+	var b []byte
+	for _, n := range names {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(n)))
+		b = append(b, n...)
+	}
+	return Tensor{name, U8, []int{len(b)}, b}
+}
+
+// Names returns the names of a tensor that the function Names made.
+func (f *File) Names(name string) ([]string, error) {
+	t, err := f.Tensor(name, U8, -1)
+	if err != nil {
+		return nil, err
+	}
+	const head = 4
+	var names []string
+	for b := t.Data; len(b) > 0; {
+		if len(b) < head || uint64(binary.LittleEndian.Uint32(b)) > uint64(len(b)-head) {
+			return nil, damaged("tensor %q holds no names", name)
+		}
+		n := head + int(binary.LittleEndian.Uint32(b))
+		names = append(names, string(b[head:n]))
+		b = b[n:]
+	}
+	return names, nil
+}
