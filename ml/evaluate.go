@@ -48,7 +48,7 @@ func Top(dst []Scored, scores []float32, leave []int32, n int) []Scored {
 }
 
 func better(a, b float32) bool {
-	return a > b || (b != b && a == a) //nolint:staticcheck // NaN differs from itself
+	return a > b || (b != b && a == a)
 }
 
 // Metrics say how well a model finds what listeners went on to hear, on the whole catalog, each listener counting the same.
