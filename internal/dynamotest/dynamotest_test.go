@@ -9,11 +9,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 )
 
 func TestMain(m *testing.M) { Main(m) }
@@ -49,6 +53,27 @@ func TestPrefixLeavesNoTable(t *testing.T) {
 	})
 	require.NotContains(t, names(), prefix)
 	require.Contains(t, names(), others)
+}
+
+func TestStore(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	observed := 0
+	s := Store(t, func() time.Time { return now }, func(o *dynamostore.Options) {
+		o.Observe = func(context.Context, dynamostore.Request) { observed++ }
+	})
+	item := store.Item{Key: store.Key{Table: store.Users, Sort: "a"}, ExpiresAt: now.Add(time.Second), Body: []byte(`{"n":1}`)}
+	require.NoError(t, s.Apply(t.Context(), store.Put(item, store.Absent)))
+	got, err := s.Get(t.Context(), item.Key, store.Strong)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"n":1}`, string(got.Body))
+	require.Equal(t, 2, observed)
+
+	now = now.Add(time.Second)
+	_, err = s.Get(t.Context(), item.Key, store.Strong)
+	require.ErrorIs(t, err, store.ErrNotFound, "by the clock that was given")
+
+	_, err = Store(t, nil).Get(t.Context(), item.Key, store.Strong)
+	require.ErrorIs(t, err, store.ErrNotFound, "on tables of its own")
 }
 
 func TestFind(t *testing.T) {
