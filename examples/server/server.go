@@ -15,61 +15,9 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/httpapi"
-	"github.com/rhythmiq/rhythmiq/store"
-	"github.com/rhythmiq/rhythmiq/store/memstore"
-	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 )
-
-// flags are what the command line says.
-type flags struct {
-	addr, metricsAddr  string
-	store, db, catalog string
-	cert, key          string
-	logLevel           slog.Level
-	rate               float64
-	drain              time.Duration
-}
-
-// parseFlags reads args; what is wrong with them, and the help, goes to stderr.
-func parseFlags(args []string, stderr io.Writer) (flags, error) {
-	var f flags
-	fs := flag.NewFlagSet("server", flag.ContinueOnError)
-	fs.SetOutput(stderr)
-	fs.StringVar(&f.addr, "addr", "127.0.0.1:8080", "`address` to listen on")
-	fs.StringVar(&f.metricsAddr, "metrics-addr", "", "`address` for Prometheus metrics at /metrics; none if empty")
-	fs.StringVar(&f.store, "store", "sqlite", "where to keep data: memory or sqlite")
-	fs.StringVar(&f.db, "db", "./rhythmiq.db", "the database `file` of -store sqlite")
-	fs.StringVar(&f.catalog, "catalog", "", "music: a CSV or JSONL `file`; the demo catalog if empty")
-	fs.StringVar(&f.cert, "cert", "", "TLS certificate `file` (PEM), with -key")
-	fs.StringVar(&f.key, "key", "", "TLS key `file` (PEM), with -cert")
-	fs.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
-	fs.Float64Var(&f.rate, "rate", 50, "requests a second per caller, with bursts of twice that; 0 for none, nor on sign-ups and logins")
-	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long a stop waits for running requests")
-	if err := fs.Parse(args); err != nil {
-		return f, err
-	}
-	var wrong []string
-	if fs.NArg() > 0 {
-		wrong = append(wrong, fmt.Sprintf("unexpected argument %q", fs.Arg(0)))
-	}
-	if f.store != "memory" && f.store != "sqlite" {
-		wrong = append(wrong, fmt.Sprintf("-store is %q, must be memory or sqlite", f.store))
-	}
-	if (f.cert == "") != (f.key == "") {
-		wrong = append(wrong, "-cert and -key go together")
-	}
-	if f.rate < 0 {
-		wrong = append(wrong, "-rate must not be negative")
-	}
-	if len(wrong) > 0 {
-		err := errors.New(strings.Join(wrong, "; "))
-		fmt.Fprintln(stderr, "server:", err)
-		return f, err
-	}
-	return f, nil
-}
 
 // run is the whole program: it serves until ctx ends, then lets running requests finish, and returns the exit status.
 // Where it cannot start it says why in one line.
@@ -109,18 +57,14 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer listener.Close()
-	kept, where, err := openStore(ctx, f)
+	m := newMetrics(log)
+	kept, err := openStore(ctx, f, log, m)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if c, ok := kept.(store.Closer); ok {
-			err = errors.Join(err, c.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, kept.close()) }()
 
-	m := newMetrics(log)
-	app, err := rhythmiq.New(rhythmiq.Config{Store: kept, Music: music, Logger: log, Observer: m})
+	app, err := rhythmiq.New(rhythmiq.Config{Store: kept.store, Music: music, Logger: log, Observer: m})
 	if err != nil {
 		return err
 	}
@@ -139,7 +83,7 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		servers = append(servers, running{newServer(m.handler(), nil, log), l})
 	}
 
-	greet(stdout, f, listener.Addr(), where, tracks, servers)
+	greet(stdout, f, listener.Addr(), kept.where, tracks, servers)
 	return serveAll(ctx, app, servers, f.drain, log)
 }
 
@@ -211,15 +155,6 @@ func apiOptions(f flags, log *slog.Logger, m *metrics) httpapi.Options {
 		o.CallerRate, o.SignUpRate = new(httpapi.Rate), new(httpapi.Rate)
 	}
 	return o
-}
-
-// openStore opens what -store and -db name, and says in words where data is kept.
-func openStore(ctx context.Context, f flags) (store.Store, string, error) {
-	if f.store == "memory" {
-		return memstore.New(nil), "memory, gone when it stops", nil
-	}
-	s, err := sqlitestore.Open(ctx, f.db, nil)
-	return s, f.db, err
 }
 
 // openMusic opens the catalog and counts its tracks.

@@ -18,10 +18,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { dynamotest.Main(m) }
 
 // started is a server that run serves in this process.
 type started struct {
@@ -249,6 +250,11 @@ func TestCannotStart(t *testing.T) {
 		"no such key":        {[]string{"-store", "memory", "-cert", "a.pem", "-key", "b.pem"}, 1, "a.pem"},
 		"cert without key":   {[]string{"-cert", "a.pem"}, 2, "-cert and -key go together"},
 		"unknown store":      {[]string{"-store", "tape"}, 2, `-store is "tape"`},
+		"another's flags":    {[]string{"-store", "memory", "-db", "x", "-table-prefix", "y", "-cache", "2MiB", "-create-tables"}, 2, "-table-prefix goes with -store dynamodb"},
+		"another's file":     {[]string{"-store", "dynamodb", "-db", "x"}, 2, "-db goes with -store sqlite"},
+		"endpoint not a URL": {[]string{"-store", "dynamodb", "-dynamodb-endpoint", "localhost:8000"}, 2, "-dynamodb-endpoint must be a URL"},
+		"tiny cache":         {[]string{"-store", "dynamodb", "-cache", "1kB"}, 2, "-cache must be at least 1MiB"},
+		"odd cache":          {[]string{"-store", "dynamodb", "-cache", "much"}, 2, "must be a size"},
 		"negative rate":      {[]string{"-rate", "-1"}, 2, "-rate"},
 		"argument":           {[]string{"start"}, 2, `unexpected argument "start"`},
 		"unknown flag":       {[]string{"-hue"}, 2, "-hue"},
