@@ -60,6 +60,7 @@ func Run(t *testing.T, open Open) {
 		{"Identities", testIdentities},
 		{"Limits", testLimits},
 		{"Health", testHealth},
+		{"Faults", testFaults},
 		{"Stale reads", testStaleReads},
 		{"Concurrent sign-ups", testConcurrentSignUps},
 		{"Concurrent preferences", testConcurrentPreferences},
