@@ -243,7 +243,7 @@ func writings() []writing {
 		{"CreateProfile", func(_ *testing.T, l *listener) *attempt {
 			l.names++
 			name := fmt.Sprintf("more%d", l.names)
-			return &attempt{l.world.anybody(), post, "/profiles", registration(name), l.enters(name, password)}
+			return &attempt{l.anybody(), post, "/profiles", registration(name), l.enters(name, password)}
 		}, 409, false},
 		{"UpdateProfile", func(_ *testing.T, l *listener) *attempt {
 			return l.in(put, "", body{"firstName": "Bea"}, l.has("", "firstName", "Bea"))
@@ -267,7 +267,7 @@ func writings() []writing {
 				require.NoError(t, err)
 				return len(all)
 			}
-			return &attempt{l.world.anybody(), post, "/sessions", body{"username": l.name, "password": l.password}, less(sessions, 1)}
+			return &attempt{l.anybody(), post, "/sessions", body{"username": l.name, "password": l.password}, less(sessions, 1)}
 		}, 0, true},
 		{"EndSession", func(t *testing.T, l *listener) *attempt {
 			second := *l
