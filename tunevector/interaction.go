@@ -31,7 +31,8 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	defer func() {
 		done(err, observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "replanned", Number: float64(len(r.Replanned))})
 	}()
-	if err := s.Check(ctx, profileID, events); err != nil {
+	vectors, err := s.check(ctx, profileID, events)
+	if err != nil {
 		return Recorded{}, err
 	}
 	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
@@ -42,6 +43,7 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	}
 	r = Recorded{Accepted: len(events), Replanned: []Replanned{}}
 	for _, n := range newsOf(events) {
+		n.seen = vectors[n.vector]
 		replanned, err := s.adapt(ctx, profileID, n)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now; the events are in the log
@@ -58,35 +60,43 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 
 // Check names everything that is wrong with events, vectors that do not exist included, or returns nil; [Service.Record] does so too.
 func (s *Service) Check(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
+	_, err := s.check(ctx, profileID, events)
+	return err
+}
+
+// check also returns the vectors that the events name, as they were read.
+func (s *Service) check(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (map[uuid.UUID]*store.Item, error) {
 	err := s.learning.Check(events)
 	if len(events) > ml.MaxBatch {
-		return err
+		return nil, err
 	}
 	var f fault.Fields
 	if e, ok := fault.As(err); ok {
 		f = maps.Clone(e.Fields)
 	} else if err != nil {
-		return err
+		return nil, err
 	}
-	exists := map[uuid.UUID]bool{}
+	vectors := map[uuid.UUID]*store.Item{} // nil: there is none
 	for i, e := range events {
 		if e.TuneVectorID == uuid.Nil {
 			continue
 		}
-		there, asked := exists[e.TuneVectorID]
+		there, asked := vectors[e.TuneVectorID]
 		if !asked {
-			_, err := s.store.Get(ctx, vectorKey(profileID, e.TuneVectorID), store.Strong)
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
+			item, err := s.store.Get(ctx, vectorKey(profileID, e.TuneVectorID), store.Strong)
+			switch {
+			case err == nil:
+				there = &item
+			case !errors.Is(err, store.ErrNotFound):
+				return nil, err
 			}
-			there = err == nil
-			exists[e.TuneVectorID] = there
+			vectors[e.TuneVectorID] = there
 		}
-		if !there {
+		if there == nil {
 			f.Add(fmt.Sprintf("events[%d].tuneVectorId", i), "No such tune vector")
 		}
 	}
-	return f.Err()
+	return vectors, f.Err()
 }
 
 // learn passes on what the events say of the listener's taste.
@@ -134,6 +144,7 @@ const mostBent = 8
 // news is what is new for one vector: interactions that name it, or new readings.
 type news struct {
 	vector   uuid.UUID
+	seen     *store.Item      // the vector, if it was read strongly just now
 	events   []ml.Interaction // in order of time
 	logged   []ml.Interaction // all that was logged with them
 	readings bool
@@ -213,7 +224,7 @@ func (v *vectorRecord) take(n news, plan *planRecord) bool {
 func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Replanned, error) {
 	var told *Replanned
 	done := observe.Start(ctx, s.observer, "tunevector.replan")
-	_, err := s.change(ctx, profileID, n.vector, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
+	_, err := s.changeFrom(ctx, profileID, n.vector, n.seen, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
 		told = nil
 		next := *old
 		changed := next.take(n, plan)

@@ -304,8 +304,16 @@ func (v *vectorRecord) leave(heard []trackRecord) *replanned {
 func (s *Service) change(
 	ctx context.Context, profileID, id uuid.UUID, f func(v *vectorRecord, plan *planRecord, version store.Version) (*vectorRecord, *planRecord, error),
 ) (store.Item, error) {
+	return s.changeFrom(ctx, profileID, id, nil, f)
+}
+
+// changeFrom is change of a vector that was read strongly just now; nil: it was not.
+func (s *Service) changeFrom(
+	ctx context.Context, profileID, id uuid.UUID, seen *store.Item,
+	f func(v *vectorRecord, plan *planRecord, version store.Version) (*vectorRecord, *planRecord, error),
+) (store.Item, error) {
 	for try := 0; ; try++ {
-		item, err := store.Update(ctx, s.store, vectorKey(profileID, id), func(item store.Item, found bool) ([]store.Write, error) {
+		item, err := s.update(ctx, vectorKey(profileID, id), seen, func(item store.Item, found bool) ([]store.Write, error) {
 			if !found {
 				return nil, errNoVector()
 			}
@@ -325,10 +333,19 @@ func (s *Service) change(
 			return v.writes(profileID, id, p, &before)
 		})
 		if errors.Is(err, errTorn) && try < tornReads {
+			seen = nil
 			continue
 		}
 		return item, err
 	}
+}
+
+// update is [store.Update], from what was seen where something was.
+func (s *Service) update(ctx context.Context, key store.Key, seen *store.Item, f func(store.Item, bool) ([]store.Write, error)) (store.Item, error) {
+	if seen != nil {
+		return store.UpdateFrom(ctx, s.store, *seen, f)
+	}
+	return store.Update(ctx, s.store, key, f)
 }
 
 // Update has change alter the definition as it was given, and plans anew what that touches. What was played stays.
@@ -423,7 +440,10 @@ func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch s
 		if err := item.Decode(&v); err != nil {
 			return nil, err
 		}
-		writes := []store.Write{store.Delete(item.Key, store.None), store.Delete(playingKey(profileID, id), store.None)}
+		writes := []store.Write{store.Delete(item.Key, store.None)}
+		if s.now().Before(v.playingUntil()) { // else there is none, or it has expired
+			writes = append(writes, store.Delete(playingKey(profileID, id), store.None))
+		}
 		for n := range v.Chunks {
 			writes = append(writes, store.Delete(planKey(profileID, id, n), store.None))
 		}
