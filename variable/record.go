@@ -154,7 +154,8 @@ func (s *Service) write(ctx context.Context, profileID uuid.UUID, v Variable, wr
 }
 
 // Readings returns the readings of the present consent that are within the present retention, newest first; none while the
-// variable is not opted into. limit is 1–100; token continues a listing, and next is "" on the last page.
+// variable is not opted into. limit is 1–100; token continues a listing, and next is "" on the last page. The consent is read strongly, and the
+// readings eventually, which costs half: those of a moment ago may be missing.
 func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit int, token string) ([]Reading, string, error) {
 	var f fault.Fields
 	before, ok := parseReadingToken(token)
@@ -170,8 +171,10 @@ func (s *Service) Readings(ctx context.Context, profileID, id uuid.UUID, limit i
 	if !v.OptedIn {
 		return listed, "", nil
 	}
+	q := s.readingsOf(v, before, limit+1)
+	q.Read = store.Eventual // under a consent that was read strongly there is nothing that the listener has taken back
 	last := ""
-	for item, err := range store.All(ctx, s.store, s.readingsOf(v, before, limit+1)) {
+	for item, err := range store.All(ctx, s.store, q) {
 		if err != nil {
 			return nil, "", fmt.Errorf("variable: list readings: %w", err)
 		}

@@ -694,6 +694,20 @@ func TestSnapshot(t *testing.T) {
 	require.InDelta(t, 55.0, snap.RMSSDBaseline, 0)
 }
 
+// A listing may be behind, but what is planned by is not: it is asked for right after readings were recorded.
+func TestReadingsOfAMomentAgo(t *testing.T) {
+	h := newHome(t)
+	h.store.behind = true
+	v := h.create(t, variable.AmbientNoise)
+	h.record(t, v, variable.Reading{Value: 40})
+	listed, _, err := h.Readings(t.Context(), h.profile, v.ID, 10, "")
+	require.NoError(t, err)
+	require.Empty(t, listed)
+	snap, err := h.Snapshot(t.Context(), h.profile)
+	require.NoError(t, err)
+	require.Len(t, snap.Latest, 1)
+}
+
 // Who measures every few minutes has a baseline of the month, and not of the last days.
 func TestBaselineOfMany(t *testing.T) {
 	h := newHome(t)
