@@ -57,10 +57,7 @@ func (h *Handler) updatePreference(c *call) (reply, error) {
 }
 
 func (h *Handler) preferenceVersion(c *call) func() (store.Version, error) {
-	return func() (store.Version, error) {
-		_, v, err := h.app.Preferences.Get(c.ctx, c.profileID, c.childID)
-		return v, err
-	}
+	return func() (store.Version, error) { return h.app.Preferences.Version(c.ctx, c.profileID) }
 }
 
 func (h *Handler) deletePreference(c *call) (reply, error) {

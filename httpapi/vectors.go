@@ -182,10 +182,7 @@ func mergeDefinition(d *tunevector.Definition, patch map[string]any) error {
 }
 
 func (h *Handler) vectorVersion(c *call) func() (store.Version, error) {
-	return func() (store.Version, error) {
-		v, err := h.app.TuneVectors.Get(c.ctx, c.profileID, c.childID)
-		return v.Version, err
-	}
+	return func() (store.Version, error) { return h.app.TuneVectors.Version(c.ctx, c.profileID, c.childID) }
 }
 
 func (h *Handler) deleteVector(c *call) (reply, error) {

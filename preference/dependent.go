@@ -15,7 +15,7 @@ func (s *Service) Kind() string { return "preferences" }
 
 // Any reports whether the listener has set preferences. What was learned keeps no profile from being deleted; it goes with it.
 func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
-	l, _, err := s.read(ctx, profileID)
+	l, _, err := s.read(ctx, profileID, store.Strong)
 	return len(l) > 0, err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/memstore"
 )
 
 // failing is a store whose calls fail as they are told to.
@@ -47,7 +48,8 @@ func TestStoreFails(t *testing.T) {
 			_, err := h.Create(t.Context(), h.profile, preference.Addition{Type: "genre", Value: "b"})
 			return err
 		},
-		"get": func() error { _, _, err := h.Get(t.Context(), h.profile, p.ID); return err },
+		"version": func() error { _, err := h.Version(t.Context(), h.profile); return err },
+		"get":     func() error { _, _, err := h.Get(t.Context(), h.profile, p.ID); return err },
 		"update": func() error {
 			_, _, err := h.Update(t.Context(), h.profile, p.ID, preference.Changes{Weight: ptr(0.1)}, store.Version{})
 			return err
@@ -65,6 +67,46 @@ func TestStoreFails(t *testing.T) {
 	}
 	st.err = nil
 	require.Equal(t, []string{"a"}, h.values(t))
+}
+
+// behind is a store whose eventual reads show what was there at some time.
+type behind struct {
+	store.Store
+	then *store.Item // nil: what is there
+}
+
+func (b *behind) Get(ctx context.Context, key store.Key, r store.Read) (store.Item, error) {
+	if r == store.Eventual && b.then != nil {
+		return b.then.Clone(), nil
+	}
+	return b.Store.Get(ctx, key, r)
+}
+
+// What is asked for reads cheaply, but what was made a moment ago is found, and what decides is read as it stands.
+func TestReadsThatAreBehind(t *testing.T) {
+	st := &behind{Store: memstore.New(nil)}
+	h := newHomeOn(t, st, preference.Options{})
+	a := h.add(t, preference.Genre, "a", 1)
+	then, err := st.Store.Get(t.Context(), store.Key{Table: store.Users, Partition: h.profile, Sort: "preferences"}, store.Strong)
+	require.NoError(t, err)
+	st.then = &then
+	b := h.add(t, preference.Genre, "b", -1)
+	_, before, err := h.Get(t.Context(), h.profile, a.ID)
+	require.NoError(t, err)
+	require.Equal(t, then.Version, before, "one cheap read")
+	got, now, err := h.Get(t.Context(), h.profile, b.ID)
+	require.NoError(t, err)
+	require.Equal(t, b, got)
+	require.NotEqual(t, before, now)
+	version, err := h.Version(t.Context(), h.profile)
+	require.NoError(t, err)
+	require.Equal(t, now, version)
+	require.Equal(t, []string{"a"}, h.values(t))
+	taste, err := h.Taste(t.Context(), h.profile, nil)
+	require.NoError(t, err)
+	require.True(t, taste.Avoids(preference.Traits{Genres: []string{"b"}}))
+	_, _, err = h.Get(t.Context(), h.profile, uuid.New())
+	require.ErrorIs(t, err, fault.ErrNotFound)
 }
 
 // hung is a store that hangs in one Apply until it is let go, and lets nobody in meanwhile.

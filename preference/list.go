@@ -58,10 +58,9 @@ func listKey(profileID uuid.UUID) store.Key {
 	return store.Key{Table: store.Users, Partition: profileID, Sort: "preferences"}
 }
 
-// read returns a profile's list as it stands, and the zero version where there never was one. It reads strongly: who has just set
-// or forbidden something must find it, and one document costs little.
-func (s *Service) read(ctx context.Context, profileID uuid.UUID) (list, store.Version, error) {
-	item, err := s.store.Get(ctx, listKey(profileID), store.Strong)
+// read returns a profile's list, and the zero version where there never was one.
+func (s *Service) read(ctx context.Context, profileID uuid.UUID, r store.Read) (list, store.Version, error) {
+	item, err := s.store.Get(ctx, listKey(profileID), r)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, store.Version{}, nil
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // List returns preferences by index. limit is 1–100; token continues a listing. Where the list changes between
-// pages, no preference is listed twice, and none is missed that was there all the time. v is the list's version, zero for
+// pages, no preference is listed twice, and none is missed that was there all the time. It reads eventually, which costs half: what was changed a
+// moment ago may be listed as it was. v is the list's version, zero for
 // a list in which nothing ever was. A profile that does not exist is a not-found error.
 func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, token string) (listing []Preference, next string, v store.Version, err error) {
 	var f fault.Fields
@@ -21,7 +22,10 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 	if err := f.Err(); err != nil {
 		return nil, "", store.Version{}, err
 	}
-	l, v, err := s.read(ctx, profileID)
+	l, v, err := s.read(ctx, profileID, store.Eventual)
+	if err == nil && v == (store.Version{}) {
+		l, v, err = s.read(ctx, profileID, store.Strong) // the first preference of all is not missed
+	}
 	if err != nil {
 		return nil, "", store.Version{}, err
 	}

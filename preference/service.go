@@ -96,17 +96,26 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, a Addition) (
 	return fresh.preference(at), nil
 }
 
-// Get returns one preference and the version of the list it is in. An unknown id is a not-found error.
+// Get returns one preference and the version of the list it is in. An unknown id is a not-found error. It reads eventually, which costs
+// half, and strongly only if that does not find the preference: what was changed a moment ago may be shown as it was.
 func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference, store.Version, error) {
-	l, v, err := s.read(ctx, profileID)
-	if err != nil {
-		return Preference{}, store.Version{}, err
+	for _, r := range []store.Read{store.Eventual, store.Strong} {
+		l, v, err := s.read(ctx, profileID, r)
+		if err != nil {
+			return Preference{}, store.Version{}, err
+		}
+		if i := l.index(id); i >= 0 {
+			return l[i].preference(i), v, nil
+		}
 	}
-	i := l.index(id)
-	if i < 0 {
-		return Preference{}, store.Version{}, errNoPreference
-	}
-	return l[i].preference(i), v, nil
+	return Preference{}, store.Version{}, errNoPreference
+}
+
+// Version returns the present version of a profile's list, by a strong read: what [Service.Update] and [Service.Delete] hold an ifMatch
+// against. It is zero where there never was one.
+func (s *Service) Version(ctx context.Context, profileID uuid.UUID) (store.Version, error) {
+	_, v, err := s.read(ctx, profileID, store.Strong)
+	return v, err
 }
 
 // Update changes a preference, and moves it where Index is given. ifMatch, where not zero, must be the list's version.

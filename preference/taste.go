@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/store"
 )
 
 // Traits are what a taste scores: what is known of a piece of music.
@@ -81,7 +82,8 @@ type opinion struct {
 func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool) (t Taste, err error) {
 	values := []observe.Value{{Name: "set"}, {Name: "learned"}}
 	defer observe.Watch(ctx, s.observer, "preference.taste", values...)(&err)
-	l, _, err := s.read(ctx, profileID)
+	// Strongly: whoever has just set or forbidden something must find it in what is chosen for them next.
+	l, _, err := s.read(ctx, profileID, store.Strong)
 	if err != nil {
 		return Taste{}, err
 	}

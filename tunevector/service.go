@@ -232,6 +232,12 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (TuneVector,
 	return s.present(ctx, profileID, id, item, v, plan, map[string]*Track{})
 }
 
+// Version returns the present version of a vector, by one strong read: what [Service.Update] and [Service.Delete] hold an ifMatch against.
+func (s *Service) Version(ctx context.Context, profileID, id uuid.UUID) (store.Version, error) {
+	item, err := s.store.Get(ctx, vectorKey(profileID, id), store.Strong)
+	return item.Version, named(err)
+}
+
 // present hydrates a vector, unless a consent that it was planned under has ended: then it is planned anew first.
 func (s *Service) present(
 	ctx context.Context, profileID, id uuid.UUID, item store.Item, v *vectorRecord, plan *planRecord, known map[string]*Track,

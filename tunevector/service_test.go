@@ -797,6 +797,17 @@ func TestCreateAndUpdateCanBeTriedAgain(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	h := open(t)
+	v := h.create(t, ai(10))
+	version, err := h.Version(h.ctx, h.listener, v.ID)
+	require.NoError(t, err)
+	require.Equal(t, v.Version, version)
+	_, err = h.Version(h.ctx, h.listener, uuid.New())
+	require.ErrorIs(t, err, fault.ErrNotFound)
+	require.ErrorContains(t, err, "Tune vector with the specified ID does not exist")
+}
+
 func TestManyWritersOfOneVector(t *testing.T) {
 	h := open(t)
 	v := h.create(t, ai(10))
