@@ -1,0 +1,225 @@
+// Package als fits vectors to listeners and items whose inner products say who likes what: implicit alternating least squares ("iALS"). All that a listener has not heard
+// counts as a weak no, and what was heard as a yes, the stronger the more. It is among the best and quickest of the simple models; the vectors of new listeners are found
+// in closed form.
+//
+// Sources: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets" (2008); Takács, Pilászy and Tikk, "Applications of the
+// conjugate gradient method for implicit feedback collaborative filtering" (2011); Rendle et al., "Revisiting the performance of iALS on item recommendation benchmarks" (2022),
+// for the regularization that grows with frequency.
+package als
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/neighbors"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/safetensors"
+)
+
+// Algorithm is ml.Algorithm "als".
+type Algorithm struct{}
+
+var _ ml.Algorithm = Algorithm{}
+
+// Name implements ml.Algorithm.
+func (Algorithm) Name() string { return "als" }
+
+// Parameters implements ml.Algorithm.
+func (Algorithm) Parameters() []ml.Parameter {
+	return []ml.Parameter{
+		{Name: "factors", Doc: "length of the vectors", Default: 64, Min: 1, Max: 1024, Whole: true, From: 32, To: 256, Log: true},
+		{Name: "alpha", Doc: "how much more certain what was heard is than what was not", Default: 2, Min: 0, Max: 1e6, From: 0.5, To: 50, Log: true},
+		{Name: "regularization", Doc: "how strongly vectors are kept short", Default: 50, Min: 0, Max: 1e9, From: 0.5, To: 200, Log: true},
+		{Name: "frequency", Doc: "power of the number of cells of a row that regularization is multiplied by: 0 not at all, 1 in full", Default: 0, Min: 0, Max: 1, From: 0, To: 1},
+		{Name: "confidence", Doc: "of a cell: alpha times its weight, or 1 plus that; of what was not heard: 1", Choices: []string{"times", "plus"}},
+		{Name: "weight", Doc: "what a weight counts for", Choices: neighbors.Weights()},
+		{Name: "iterations", Doc: "of all listeners and all items", Default: 15, Min: 1, Max: 1000, Whole: true},
+		{Name: "steps", Doc: "of the conjugate gradient method for each row in each iteration", Default: 3, Min: 1, Max: 100, Whole: true},
+	}
+}
+
+// options are values read.
+type options struct {
+	factors, iterations, steps int
+	alpha, regularization      float64
+	frequency                  float64
+	plus                       bool
+	weight                     neighbors.Weight
+}
+
+func read(v ml.Values) options {
+	p := Algorithm{}.Parameters()
+	return options{
+		factors: int(v.Number(p, "factors")), iterations: int(v.Number(p, "iterations")), steps: int(v.Number(p, "steps")),
+		alpha: v.Number(p, "alpha"), regularization: v.Number(p, "regularization"), frequency: v.Number(p, "frequency"),
+		plus: v.Choice(p, "confidence") == "plus", weight: neighbors.Weight(v.Choice(p, "weight")),
+	}
+}
+
+// certain returns the confidence of a weight.
+func (o *options) certain(w float32) float32 {
+	c := float32(o.alpha) * o.weight.Of(w)
+	if o.plus {
+		c++
+	}
+	return c
+}
+
+// regularize returns the regularization of a row of n cells.
+func (o *options) regularize(n int) float32 {
+	if o.frequency == 0 {
+		return float32(o.regularization)
+	}
+	return float32(o.regularization * math.Pow(float64(max(n, 1)), o.frequency))
+}
+
+// Fit implements ml.Algorithm. The model is the same with any number of threads. Checkpoints are kept after each iteration.
+func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOptions) (ml.Model, error) {
+	if err := v.Check(a.Parameters()); err != nil {
+		return nil, err
+	}
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	f := newFit(d, read(v), o)
+	key := ""
+	if o.Checkpoints != nil {
+		key = ml.FitKey(a, d, v, o)
+		last, err := o.LastCheckpoint(ctx, key)
+		if err == nil {
+			err = f.resume(last)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("als: %w", err)
+		}
+	}
+	start, from := time.Now(), f.done
+	for f.done < f.iterations {
+		if err := f.half(ctx, f.heard, f.listeners, f.items); err != nil {
+			return nil, err
+		}
+		if err := f.half(ctx, f.heardBy, f.items, f.listeners); err != nil {
+			return nil, err
+		}
+		f.done++
+		if o.Checkpoints != nil {
+			if err := o.Checkpoints.Save(ctx, f.state(key)); err != nil {
+				return nil, fmt.Errorf("als: checkpoint: %w", err)
+			}
+		}
+		if o.Progress != nil {
+			elapsed := time.Since(start)
+			o.Progress(ml.Progress{
+				Step: f.done, Steps: f.iterations, Loss: math.NaN(), Elapsed: elapsed,
+				Left: elapsed * time.Duration(f.iterations-f.done) / time.Duration(f.done-from),
+			})
+		}
+	}
+	return newModel(d.Items, f.items, f.options), nil
+}
+
+// fit is the state of Fit.
+type fit struct {
+	options
+	threads          int
+	heard, heardBy   *ml.Matrix // confidences, by listener and by item
+	listeners, items []float32  // vectors, row by row
+	done             int        // iterations
+}
+
+func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
+	f := &fit{options: opt, threads: o.Threads, heard: d.Heard.With(opt.certain)}
+	if f.threads <= 0 {
+		f.threads = runtime.GOMAXPROCS(0)
+	}
+	f.heardBy = f.heard.Transposed()
+	r := rand.New(rand.NewPCG(o.Seed, 0x616c73))
+	random := func(rows int) []float32 {
+		x := make([]float32, rows*f.factors)
+		for i := range x {
+			x[i] = firstSize * r.Float32()
+		}
+		return x
+	}
+	f.listeners, f.items = random(len(d.Listeners)), random(len(d.Items))
+	if m, ok := o.Start.(*Model); ok && m.k == f.factors {
+		at := make(map[string]int, len(m.items))
+		for i, item := range m.items {
+			at[item] = i
+		}
+		for i, item := range d.Items {
+			if j, ok := at[item]; ok {
+				copy(f.items[i*f.factors:(i+1)*f.factors], m.rows[j*m.k:(j+1)*m.k])
+			}
+		}
+	}
+	return f
+}
+
+// firstSize is below what random numbers of vectors begin.
+const firstSize = 0.01
+
+// block is how many rows a goroutine takes at a time.
+const block = 64
+
+// half fits the vectors x of the rows of m to those of its columns, y.
+func (f *fit) half(ctx context.Context, m *ml.Matrix, x, y []float32) error {
+	k := f.factors
+	gram := gramOf(y, k, f.threads)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range f.threads {
+		wg.Go(func() {
+			s := newSolver(k, gram)
+			for ctx.Err() == nil {
+				from := int(next.Add(block)) - block
+				if from >= m.Rows() {
+					return
+				}
+				for u := from; u < min(from+block, m.Rows()); u++ {
+					cols, c := m.Row(u)
+					s.descend(x[u*k:(u+1)*k], y, cols, c, f.regularize(len(cols)), f.steps)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return ctx.Err()
+}
+
+func (f *fit) state(key string) *safetensors.File {
+	return &safetensors.File{
+		Meta: map[string]string{ml.FitKeyName: key, "done": strconv.Itoa(f.done)},
+		Tensors: []safetensors.Tensor{
+			safetensors.Floats("listeners", f.listeners, len(f.listeners)),
+			safetensors.Floats("items", f.items, len(f.items)),
+		},
+	}
+}
+
+// resume goes on from a checkpoint, nil for none.
+func (f *fit) resume(last *safetensors.File) error {
+	if last == nil {
+		return nil
+	}
+	listeners, err := last.Tensor("listeners", safetensors.F32, len(f.listeners))
+	if err != nil {
+		return err
+	}
+	items, err := last.Tensor("items", safetensors.F32, len(f.items))
+	if err != nil {
+		return err
+	}
+	if f.done, err = strconv.Atoi(last.Meta["done"]); err != nil {
+		return err
+	}
+	f.listeners, f.items = listeners.Floats(), items.Floats()
+	return nil
+}

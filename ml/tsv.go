@@ -1,0 +1,139 @@
+package ml
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Builder collects [Data] from who heard what, in any order. The zero value is ready.
+type Builder struct {
+	listeners, items names
+	cells            []Cell
+	times            []int64
+	timed            bool
+}
+
+// names numbers names in the order in which they come.
+type names struct {
+	list []string
+	at   map[string]int32
+}
+
+func (n *names) number(name string) int32 {
+	if i, ok := n.at[name]; ok {
+		return i
+	}
+	if n.at == nil {
+		n.at = map[string]int32{}
+	}
+	i := int32(len(n.list))
+	name = strings.Clone(name) // not all of the line that it stands in
+	n.list = append(n.list, name)
+	n.at[name] = i
+	return i
+}
+
+// Add notes that a listener has heard an item, with a weight above 0. seconds is when, since 1970; 0 where not known.
+func (b *Builder) Add(listener, item string, weight float32, seconds int64) {
+	b.cells = append(b.cells, Cell{b.listeners.number(listener), b.items.number(item), weight})
+	b.times = append(b.times, seconds)
+	b.timed = b.timed || seconds != 0
+}
+
+// Data returns what was added. Weights of the same listener and item are added up; the newest time counts. Times are there if any was
+// known.
+func (b *Builder) Data() (*Data, error) {
+	// The newest times go the way of the weights, which NewMatrix reorders.
+	newest := map[[2]int32]int64{}
+	if b.timed {
+		for i, c := range b.cells {
+			at := [2]int32{c.Row, c.Col}
+			newest[at] = max(newest[at], b.times[i])
+		}
+	}
+	m, err := NewMatrix(len(b.listeners.list), len(b.items.list), b.cells)
+	if err != nil {
+		return nil, err
+	}
+	d := &Data{Listeners: b.listeners.list, Items: b.items.list, Heard: m}
+	if b.timed {
+		d.Times = make([]int64, 0, m.Cells())
+		for u := range m.Rows() {
+			cols, _ := m.Row(u)
+			for _, c := range cols {
+				d.Times = append(d.Times, newest[[2]int32{int32(u), c}])
+			}
+		}
+	}
+	return d, d.Check()
+}
+
+const (
+	maxLine  = 64 << 10 // bytes in a line of a TSV file
+	maxWrong = 10       // lines that an error names
+)
+
+// ReadTSV adds the lines of a table without a header: listener, item, weight, and optionally the time in seconds since 1970, with tabs between. Empty lines are
+// left out. Its error names the first lines that are wrong and what of them, not what stands there; nothing of such a
+// table should be used.
+func (b *Builder) ReadTSV(ctx context.Context, r io.Reader) error {
+	var wrong []string
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	n := 0
+	for lines.Scan() {
+		n++
+		if n&0xfff == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if len(lines.Bytes()) == 0 {
+			continue
+		}
+		if reason := b.line(strings.TrimSuffix(lines.Text(), "\r")); reason != "" {
+			wrong = append(wrong, fmt.Sprintf("line %d: %s", n, reason))
+			if len(wrong) == maxWrong {
+				break
+			}
+		}
+	}
+	if err := lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		wrong = append(wrong, fmt.Sprintf("line %d: longer than %d bytes", n+1, maxLine))
+	} else if err != nil {
+		return err
+	}
+	if len(wrong) > 0 {
+		return errors.New("ml: " + strings.Join(wrong, "; "))
+	}
+	return ctx.Err()
+}
+
+func (b *Builder) line(line string) (wrong string) {
+	fields := strings.Split(line, "\t")
+	if len(fields) != 3 && len(fields) != 4 { //nolint:mnd // listener, item, weight, time
+		return fmt.Sprintf("%d columns, must be 3 or 4", len(fields))
+	}
+	if fields[0] == "" || fields[1] == "" || !utf8.ValidString(line) {
+		return "a listener or an item without a name in UTF-8"
+	}
+	weight, err := strconv.ParseFloat(fields[2], 32)
+	if err != nil || !(weight > 0) || math.IsInf(weight, 1) || float32(weight) == 0 {
+		return "the weight is no number above 0"
+	}
+	seconds := int64(0)
+	if len(fields) == 4 { //nolint:mnd // with a time
+		x, err := strconv.ParseFloat(fields[3], 64)
+		if err != nil || !(x >= 0) || x > 1<<53 {
+			return "the time is no number of seconds since 1970"
+		}
+		seconds = int64(x)
+	}
+	b.Add(fields[0], fields[1], float32(weight), seconds)
+	return ""
+}
