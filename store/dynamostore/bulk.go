@@ -15,20 +15,24 @@ import (
 const (
 	batchSize    = 25 // writes in a BatchWriteItem
 	batchesAside = 4  // BatchWriteItems at a time
+	// batchBytes bounds bodies and sort keys in a BatchWriteItem: a request holds at most 16 MB as sent, where a number of one digit takes ten
+	// bytes for the two of a body, and a "<" six for one. Source: Amazon DynamoDB API Reference, BatchWriteItem.
+	batchBytes = store.MaxApply
 )
 
-// Bulk implements [store.Bulker], by BatchWriteItem, four at a time. What DynamoDB leaves over is tried again for as long
-// as it takes some of it within [Options.Patience].
+// Bulk implements [store.Bulker], by BatchWriteItem, four at a time. What DynamoDB leaves over is tried again, until it has taken
+// none of it ten times in a row.
 func (s *Store) Bulk(ctx context.Context, writes []store.Write) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	caller := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	free := make(chan struct{}, batchesAside)
 	for len(writes) > 0 && ctx.Err() == nil {
-		n := min(batchSize, len(writes))
+		n := batchOf(writes)
 		batch := writes[:n]
 		writes = writes[n:]
 		free <- struct{}{}
@@ -40,10 +44,26 @@ func (s *Store) Bulk(ctx context.Context, writes []store.Write) error {
 		})
 	}
 	wg.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if caller.Err() != nil {
+		return caller.Err()
 	}
-	return nil
+	return context.Cause(ctx)
+}
+
+// batchOf returns how many of the first writes go into one batch.
+func batchOf(writes []store.Write) int {
+	bytes := 0
+	for i := range writes {
+		w := &writes[i]
+		bytes += len(w.Key.Sort) + len(w.Body)
+		if w.Index != nil {
+			bytes += len(w.Index.Sort) + len(w.Key.Sort)
+		}
+		if i == batchSize || (i > 0 && bytes > batchBytes) {
+			return i
+		}
+	}
+	return len(writes)
 }
 
 // batch makes at most batchSize writes.
