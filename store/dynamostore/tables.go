@@ -127,22 +127,28 @@ func (m *maker) create(ctx context.Context, name string) error {
 	return err
 }
 
-// How often it is asked whether a table is ready.
+// How often it is asked whether a table is ready, and how often in a row it may not be seen.
 const (
 	firstAsk = 10 * time.Millisecond
 	slowAsk  = 2 * time.Second
+	unseen   = 12 // within some 10 s
 )
 
 // await waits until a table and its index can be used, and checks that they are as they must be.
 func (m *maker) await(ctx context.Context, name string) error {
+	gone := 0
 	for pause := firstAsk; ; pause = min(2*pause, slowAsk) {
 		out, err := m.client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String(name)})
 		var missing *types.ResourceNotFoundException
 		switch {
 		case errors.As(err, &missing): // made just now, and not yet seen everywhere
+			if gone++; gone == unseen {
+				return err
+			}
 		case err != nil:
 			return err
 		default:
+			gone = 0
 			ready, err := inspect(out.Table)
 			if err != nil {
 				return err
@@ -172,8 +178,21 @@ func inspect(t *types.TableDescription) (ready bool, err error) {
 		if !sameKeys(x.KeySchema, indexKeys) || x.Projection == nil || x.Projection.ProjectionType != types.ProjectionTypeAll {
 			return false, errors.New("its index has other keys, or does not hold whole items")
 		}
-		active := t.TableStatus == types.TableStatusActive || t.TableStatus == types.TableStatusUpdating
-		return active && x.IndexStatus == types.IndexStatusActive, nil
+		switch t.TableStatus {
+		case types.TableStatusActive, types.TableStatusUpdating:
+		case types.TableStatusCreating:
+			return false, nil
+		default: // it is being deleted, archived, or has lost its key
+			return false, fmt.Errorf("its status is %s", t.TableStatus)
+		}
+		switch x.IndexStatus {
+		case types.IndexStatusActive, types.IndexStatusUpdating:
+			return true, nil
+		case types.IndexStatusCreating:
+			return false, nil
+		default:
+			return false, fmt.Errorf("the status of its index is %s", x.IndexStatus)
+		}
 	}
 	return false, errors.New("it is there without its index")
 }
@@ -206,31 +225,39 @@ func sameTypes(attributes []types.AttributeDefinition) bool {
 
 // expire switches the deletion of expired items on.
 func (m *maker) expire(ctx context.Context, name string) error {
-	out, err := m.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(name)})
-	if err != nil {
+	if done, err := m.expires(ctx, name); done || err != nil {
 		return err
 	}
-	if d := out.TimeToLiveDescription; d != nil {
-		switch d.TimeToLiveStatus {
-		case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
-			if is := aws.ToString(d.AttributeName); is != expiryName {
-				return fmt.Errorf("items expire by %q, not by %q", is, expiryName)
-			}
-			return nil
-		case types.TimeToLiveStatusDisabling:
-			m.warn("the deletion of expired items in %s is being switched off; run this again in an hour", name)
-			return nil
-		case types.TimeToLiveStatusDisabled:
-		}
-	}
-	_, err = m.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
+	_, err := m.client.UpdateTimeToLive(ctx, &dynamodb.UpdateTimeToLiveInput{
 		TableName:               aws.String(name),
 		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(expiryName), Enabled: aws.Bool(true)},
 	})
-	if isCode(err, "ValidationException") { // another call has switched it on since
-		return nil
+	if err != nil { // because another call has switched it on since?
+		if done, e := m.expires(ctx, name); done || e != nil {
+			return e
+		}
 	}
 	return err
+}
+
+// expires says whether nothing is left to switch on.
+func (m *maker) expires(ctx context.Context, name string) (bool, error) {
+	out, err := m.client.DescribeTimeToLive(ctx, &dynamodb.DescribeTimeToLiveInput{TableName: aws.String(name)})
+	if err != nil || out.TimeToLiveDescription == nil {
+		return false, err
+	}
+	switch d := out.TimeToLiveDescription; d.TimeToLiveStatus {
+	case types.TimeToLiveStatusEnabled, types.TimeToLiveStatusEnabling:
+		if is := aws.ToString(d.AttributeName); is != expiryName {
+			return false, fmt.Errorf("items expire by %q, not by %q", is, expiryName)
+		}
+		return true, nil
+	case types.TimeToLiveStatusDisabling:
+		m.warn("the deletion of expired items in %s is being switched off; run this again in an hour", name)
+		return true, nil
+	default:
+		return false, nil
+	}
 }
 
 // backUpTries is how often a table is asked that has just been made and cannot be backed up yet.
