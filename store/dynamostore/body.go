@@ -58,7 +58,7 @@ func attribute(v any) types.AttributeValue {
 }
 
 // number returns a JSON number in a form that DynamoDB takes: written in full it may have more than 38 digits, and
-// a zero any exponent, where the value has not.
+// a zero any exponent, where the value has not. An integer stays one, since an engine may give back what it was given.
 func number(text string) string {
 	if len(text) <= store.MaxDigits && !strings.ContainsAny(text, "eE") {
 		return text
