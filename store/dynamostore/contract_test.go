@@ -1,38 +1,31 @@
 package dynamostore_test
 
 import (
-	"context"
-	"os"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	"github.com/stretchr/testify/require"
-
+	"github.com/rhythmiq/rhythmiq/httpapi/apitest"
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 	"github.com/rhythmiq/rhythmiq/store/storetest"
 )
 
 func TestContract(t *testing.T) {
-	endpoint := os.Getenv("DYNAMODB_ENDPOINT")
-	if endpoint == "" {
-		t.Skip("no")
-	}
-	client := dynamodb.New(dynamodb.Options{
-		Region: "eu-central-1", BaseEndpoint: aws.String(endpoint), HTTPClient: awshttp.NewBuildableClient(),
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
-		}),
-	})
-	r, err := dynamostore.CreateTables(context.Background(), client, &dynamostore.TableOptions{Prefix: "lead-"})
-	require.NoError(t, err)
-	t.Log(r)
-	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		s, err := dynamostore.New(client, &dynamostore.Options{Now: now, Prefix: "lead-"})
-		require.NoError(t, err)
-		return s
-	})
+	t.Parallel()
+	storetest.Run(t, open)
 }
+
+func TestAPI(t *testing.T) {
+	t.Parallel()
+	dynamotest.Endpoint(t) // or skips all of it
+	apitest.Run(t, open)
+}
+
+// open returns a store on tables of its own.
+func open(t *testing.T, now func() time.Time) store.Store {
+	return dynamotest.Store(t, now, unhurried)
+}
+
+// unhurried has a store wait for a busy machine.
+func unhurried(o *dynamostore.Options) { o.AttemptTimeout, o.Patience = 20*time.Second, 40*time.Second }
