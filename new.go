@@ -29,19 +29,19 @@ func New(c Config) (*App, error) {
 	)
 	a.Profiles, err = profile.NewService(c.Store, c.Profile)
 	wrong.add(err, "Profile.", "")
-	a.Preferences, err = preference.NewService(c.Store, a.Profiles, preference.Options{
+	a.Preferences, err = preference.NewService(c.Store, preference.Options{
 		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights,
 	})
 	wrong.add(err, "PreferenceWeights", "weights")
-	a.Variables, err = variable.NewService(c.Store, a.Profiles, variable.Options{Now: c.Now, Observer: c.Observer})
+	a.Variables, err = variable.NewService(c.Store, variable.Options{Now: c.Now, Observer: c.Observer})
 	wrong.add(err, "Variables.", "")
-	a.Learning, err = ml.NewService(c.Store, a.Profiles, c.Learning)
+	a.Learning, err = ml.NewService(c.Store, c.Learning)
 	wrong.add(err, "Learning.", "")
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	a.TuneVectors, err = tunevector.NewService(tunevector.Options{
-		Store: c.Store, Music: c.Music, Profiles: a.Profiles, Preferences: a.Preferences, Variables: a.Variables,
+		Store: c.Store, Music: c.Music, Preferences: a.Preferences, Variables: a.Variables,
 		Learning: a.Learning, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed,
 	})
 	if err != nil {

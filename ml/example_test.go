@@ -16,7 +16,7 @@ import (
 func Example() {
 	ctx := context.Background()
 	s := memstore.New(nil)
-	learning, _ := ml.NewService(s, nil, ml.Options{MinListeners: 1})
+	learning, _ := ml.NewService(s, ml.Options{MinListeners: 1})
 	listener := uuid.New()
 	_ = s.Apply(ctx, store.Put(store.Item{Key: profile.GateKey(listener), Body: []byte(`{}`)}, store.None)) // package profile does this
 

@@ -41,7 +41,7 @@ func newBench(t testing.TB, o ml.Options) *bench {
 func (b *bench) another(t testing.TB, o ml.Options) *ml.Service {
 	t.Helper()
 	o.Now, o.Observer = b.clock.Now, b.events
-	s, err := ml.NewService(b.store, nil, o)
+	s, err := ml.NewService(b.store, o)
 	require.NoError(t, err)
 	return s
 }

@@ -60,8 +60,8 @@ const (
 	mostMinListeners    = 20 // well under the 64 that a listeners set can tell apart
 )
 
-// NewService returns a Service over s, which is required. The profile service is not used: the gate is read from s.
-func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+// NewService returns a Service over s, which is required.
+func NewService(s store.Store, o Options) (*Service, error) {
 	var f fault.Fields
 	if s == nil {
 		f.Add("Store", "is required")

@@ -417,21 +417,21 @@ func TestInteractionsRefuseStrangeRows(t *testing.T) {
 }
 
 func TestNewServiceNamesEveryMistake(t *testing.T) {
-	_, err := ml.NewService(nil, nil, ml.Options{MinListeners: 21})
+	_, err := ml.NewService(nil, ml.Options{MinListeners: 21})
 	e, ok := fault.As(err)
 	require.True(t, ok)
 	require.Equal(t, map[string]string{
 		"Store":        "is required",
 		"MinListeners": "must be 1 to 20, or 0 for the default",
 	}, e.Fields)
-	_, err = ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{MinListeners: 20})
+	_, err = ml.NewService(newBench(t, ml.Options{}).store, ml.Options{MinListeners: 20})
 	require.NoError(t, err)
-	_, err = ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{MinListeners: -1})
+	_, err = ml.NewService(newBench(t, ml.Options{}).store, ml.Options{MinListeners: -1})
 	require.ErrorIs(t, err, fault.ErrInvalid)
 }
 
 func TestServiceOfNothingSet(t *testing.T) {
-	s, err := ml.NewService(newBench(t, ml.Options{}).store, nil, ml.Options{})
+	s, err := ml.NewService(newBench(t, ml.Options{}).store, ml.Options{})
 	require.NoError(t, err)
 	require.NoError(t, s.Check([]ml.Interaction{event(1, "t", ml.Play, time.Now())}))
 	require.NoError(t, s.Refresh(t.Context()))

@@ -19,7 +19,7 @@ func Example() {
 	// A profile.Service makes the gate of a new profile; here it is put by hand.
 	_ = st.Apply(ctx, store.Put(store.Item{Key: profile.GateKey(listener), Body: []byte(`{}`)}, store.Absent))
 
-	preferences, err := preference.NewService(st, nil, preference.Options{})
+	preferences, err := preference.NewService(st, preference.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

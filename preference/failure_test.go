@@ -123,7 +123,7 @@ func (s *hung) Apply(ctx context.Context, w ...store.Write) error {
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	st := &hung{Store: newHome(t, preference.Options{}).store, in: make(chan struct{}), out: make(chan struct{})}
-	s, err := preference.NewService(st, nil, preference.Options{})
+	s, err := preference.NewService(st, preference.Options{})
 	require.NoError(t, err)
 	profile := uuid.New()
 	openGate(t, st.Store, profile)
@@ -162,7 +162,7 @@ func TestContention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which makes the pauses between attempts cost nothing
 		st := &contended{Store: newHome(t, preference.Options{}).store, left: 150}
 		st.end = func() { st.end = nil }
-		s, err := preference.NewService(st, nil, preference.Options{})
+		s, err := preference.NewService(st, preference.Options{})
 		require.NoError(t, err)
 		profile := uuid.New()
 		openGate(t, st.Store, profile)

@@ -2,7 +2,7 @@
 // order, and beside it what was learned from what they play. It turns both into a taste
 // that scores music. It knows nothing of tracks or plans.
 //
-//	s, err := preference.NewService(st, profiles, preference.Options{})
+//	s, err := preference.NewService(st, preference.Options{})
 //	p, err := s.Create(ctx, profileID, preference.Addition{Type: preference.Genre, Value: "rock"})
 //	taste, err := s.Taste(ctx, profileID, nil)
 //	score, reasons := taste.Score(preference.Traits{Genres: []string{"indie rock"}})

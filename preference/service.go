@@ -37,7 +37,7 @@ var _ profile.Dependent = (*Service)(nil)
 
 // NewService returns a Service over s, which is required. Options with mistakes are refused with all of them named.
 // The Service does not register itself as a [profile.Dependent]; whoever wires the services does.
-func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+func NewService(s store.Store, o Options) (*Service, error) {
 	var f fault.Fields
 	if s == nil {
 		f.Add("Store", "is required")

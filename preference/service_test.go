@@ -53,7 +53,7 @@ func newHomeOn(t testing.TB, st store.Store, o preference.Options) *home {
 	if o.Now == nil {
 		o.Now = func() time.Time { return h.now }
 	}
-	s, err := preference.NewService(st, nil, o)
+	s, err := preference.NewService(st, o)
 	require.NoError(t, err)
 	h.Service = s
 	openGate(t, st, h.profile)
@@ -396,7 +396,7 @@ func TestWriters(t *testing.T) {
 	// Two services on one store, as two instances of a host would be, so that not only their own locks keep writers apart.
 	st := memstore.New(nil)
 	h := newHomeOn(t, st, preference.Options{})
-	other, err := preference.NewService(st, nil, preference.Options{})
+	other, err := preference.NewService(st, preference.Options{})
 	require.NoError(t, err)
 	services := []*preference.Service{h.Service, other}
 	const writers = 8
@@ -540,7 +540,7 @@ func TestObserver(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	_, err := preference.NewService(nil, nil, preference.Options{Weights: map[preference.Type]float64{
+	_, err := preference.NewService(nil, preference.Options{Weights: map[preference.Type]float64{
 		"genre": 0, "artist": 10, "tempo": 10.1, "instrument": math.NaN(), "mood": 1,
 	}})
 	requireFields(t, err, map[string]string{
@@ -549,7 +549,7 @@ func TestOptions(t *testing.T) {
 		"weights[instrument]": "Weight must be between 0 and 10",
 		"weights[mood]":       "Type must be one of genre, tempo, instrument, artist",
 	})
-	s, err := preference.NewService(memstore.New(nil), nil, preference.Options{Weights: map[preference.Type]float64{"genre": 0, "artist": 10}})
+	s, err := preference.NewService(memstore.New(nil), preference.Options{Weights: map[preference.Type]float64{"genre": 0, "artist": 10}})
 	require.NoError(t, err)
 	require.NotNil(t, s)
 }

@@ -23,14 +23,14 @@ func Example() {
 	db := memstore.New(nil)
 	profiles, err := profile.NewService(db, profile.Options{})
 	check(err)
-	preferences, err := preference.NewService(db, profiles, preference.Options{})
+	preferences, err := preference.NewService(db, preference.Options{})
 	check(err)
-	variables, err := variable.NewService(db, profiles, variable.Options{})
+	variables, err := variable.NewService(db, variable.Options{})
 	check(err)
-	learning, err := ml.NewService(db, profiles, ml.Options{})
+	learning, err := ml.NewService(db, ml.Options{})
 	check(err)
 	vectors, err := tunevector.NewService(tunevector.Options{
-		Store: db, Music: catalog.Demo(), Profiles: profiles, Preferences: preferences, Variables: variables, Learning: learning, Seed: 1,
+		Store: db, Music: catalog.Demo(), Preferences: preferences, Variables: variables, Learning: learning, Seed: 1,
 	})
 	check(err)
 	listener, err := profiles.Create(ctx, profile.Registration{

@@ -315,14 +315,14 @@ func openWith(t require.TestingT, adjust func(*house, *tunevector.Options)) *hou
 	var err error
 	h.profiles, err = profile.NewService(h.store, profile.Options{Now: clock})
 	require.NoError(t, err)
-	h.preferences, err = preference.NewService(h.store, h.profiles, preference.Options{Now: clock})
+	h.preferences, err = preference.NewService(h.store, preference.Options{Now: clock})
 	require.NoError(t, err)
-	h.variables, err = variable.NewService(h.store, h.profiles, variable.Options{Now: clock})
+	h.variables, err = variable.NewService(h.store, variable.Options{Now: clock})
 	require.NoError(t, err)
-	h.learning, err = ml.NewService(h.store, h.profiles, ml.Options{Now: clock})
+	h.learning, err = ml.NewService(h.store, ml.Options{Now: clock})
 	require.NoError(t, err)
 	h.options = tunevector.Options{
-		Store: h.store, Music: lister{h.music}, Profiles: h.profiles, Preferences: h.preferences, Variables: h.variables, Learning: h.learning,
+		Store: h.store, Music: lister{h.music}, Preferences: h.preferences, Variables: h.variables, Learning: h.learning,
 		Now: clock, Observer: h.observed, Seed: 1,
 	}
 	if adjust != nil {

@@ -43,7 +43,6 @@ type Service struct {
 type Options struct {
 	Store       store.Store
 	Music       MusicProvider
-	Profiles    *profile.Service
 	Preferences *preference.Service
 	Variables   *variable.Service
 	Learning    *ml.Service
@@ -63,7 +62,6 @@ func NewService(o Options) (*Service, error) {
 	}{
 		{"store", o.Store != nil},
 		{"music", o.Music != nil},
-		{"profiles", o.Profiles != nil},
 		{"preferences", o.Preferences != nil},
 		{"variables", o.Variables != nil},
 		{"learning", o.Learning != nil},

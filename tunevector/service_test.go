@@ -23,7 +23,7 @@ import (
 
 func TestNewServiceNamesAllThatIsMissing(t *testing.T) {
 	_, err := tunevector.NewService(tunevector.Options{})
-	require.Len(t, wrong(t, err), 6)
+	require.Len(t, wrong(t, err), 5)
 }
 
 func TestCreateAndGet(t *testing.T) {

@@ -20,7 +20,7 @@ func Example() {
 	// A profile.Service makes the gate of a new profile; here it is put by hand.
 	_ = st.Apply(ctx, store.Put(store.Item{Key: profile.GateKey(listener), Body: []byte(`{}`)}, store.Absent))
 
-	variables, err := variable.NewService(st, nil, variable.Options{})
+	variables, err := variable.NewService(st, variable.Options{})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -32,7 +32,7 @@ type Options struct {
 var _ profile.Dependent = (*Service)(nil)
 
 // NewService returns a Service over s, which is required. It does not register itself as a [profile.Dependent]; whoever wires the services does.
-func NewService(s store.Store, _ *profile.Service, o Options) (*Service, error) {
+func NewService(s store.Store, o Options) (*Service, error) {
 	if s == nil {
 		var f fault.Fields
 		f.Add("Store", "is required")

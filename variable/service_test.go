@@ -59,7 +59,7 @@ func newHome(t testing.TB) *home {
 	t.Helper()
 	h := &home{profile: uuid.New(), clock: time.Date(2026, 5, 4, 12, 0, 0, 123456789, time.UTC), seen: &events{}}
 	h.store = &flaky{Store: memstore.New(&memstore.Options{Now: h.now})}
-	s, err := variable.NewService(h.store, nil, variable.Options{Now: h.now, Observer: h.seen})
+	s, err := variable.NewService(h.store, variable.Options{Now: h.now, Observer: h.seen})
 	require.NoError(t, err)
 	s.OnChange(func(_ context.Context, c variable.Change) error {
 		h.mu.Lock()
@@ -505,11 +505,11 @@ func TestHookRefuses(t *testing.T) {
 }
 
 func TestNewService(t *testing.T) {
-	_, err := variable.NewService(nil, nil, variable.Options{})
+	_, err := variable.NewService(nil, variable.Options{})
 	requireFields(t, err, map[string]string{"Store": "is required"})
 	st, id := memstore.New(nil), uuid.New()
 	require.NoError(t, st.Apply(t.Context(), store.Put(store.Item{Key: profile.GateKey(id), Body: []byte(`{}`)}, store.None)))
-	s, err := variable.NewService(st, nil, variable.Options{})
+	s, err := variable.NewService(st, variable.Options{})
 	require.NoError(t, err)
 	v, err := s.Create(t.Context(), id, variable.Addition{Type: variable.AmbientNoise, OptedIn: true})
 	require.NoError(t, err)

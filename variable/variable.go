@@ -3,7 +3,7 @@
 // only while the listener has opted into it; opting out deletes what was collected. What
 // the readings mean for music is decided elsewhere.
 //
-//	s, err := variable.NewService(st, profiles, variable.Options{})
+//	s, err := variable.NewService(st, variable.Options{})
 //	v, err := s.Create(ctx, profileID, variable.Addition{Type: variable.AmbientNoise, OptedIn: true})
 //	err = s.Record(ctx, profileID, v.ID, []variable.Reading{{Value: 62}})
 //	now, err := s.Snapshot(ctx, profileID)
