@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 )
 
 // TestTourInTheREADME runs the commands of the README's tour as they stand there, in one shell, and holds what they print
@@ -19,14 +21,24 @@ func TestTourInTheREADME(t *testing.T) {
 			return
 		}
 	}
+	t.Run("memory", func(t *testing.T) { tour(t, start(t, "-store", "memory")) })
+	t.Run("dynamodb", func(t *testing.T) {
+		withoutAWS(t)
+		endpoint := dynamotest.Endpoint(t)
+		prefix := dynamotest.Prefix(t, dynamotest.Client(t, endpoint))
+		tour(t, start(t, "-store", "dynamodb", "-dynamodb-endpoint", endpoint, "-table-prefix", prefix, "-create-tables"))
+	})
+}
+
+func tour(t *testing.T, s *started) {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
-	_, tour, found := strings.Cut(string(readme), "\n## A five-minute tour\n")
+	_, text, found := strings.Cut(string(readme), "\n## A five-minute tour\n")
 	require.True(t, found)
-	tour, _, _ = strings.Cut(tour, "\n## ")
+	text, _, _ = strings.Cut(text, "\n## ")
 
-	s := start(t, "-store", "memory")
-	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n(?:\n```(?:text|json)\n(.*?)```)?").FindAllStringSubmatch(tour, -1)
+	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```\n(?:\n```(?:text|json)\n(.*?)```)?").FindAllStringSubmatch(text, -1)
 	require.Greater(t, len(blocks), 5)
 	const mark = "--- next block ---"
 	var script, want strings.Builder
