@@ -28,6 +28,9 @@ type flags struct {
 	endpoint, tablePrefix string
 	createTables          bool
 	cache                 size
+
+	exportTo, importFrom string
+	notEmpty, unfinished bool
 }
 
 // stores is what -store may be, and which flags are about that one only.
@@ -39,6 +42,9 @@ var stores = []struct {
 	{"sqlite", []string{"db"}},
 	{"dynamodb", []string{"dynamodb-endpoint", "table-prefix", "create-tables", "cache"}},
 }
+
+// serving are the flags that are of no use to -export and -import.
+var serving = []string{"addr", "metrics-addr", "catalog", "cert", "key", "rate", "drain", "cache"}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -59,6 +65,10 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.Float64Var(&f.rate, "rate", 50, "requests a second per caller, with bursts of twice that; 0 for none, nor on sign-ups and logins")
 	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long a stop waits for running requests")
+	fs.StringVar(&f.exportTo, "export", "", "write all that the store holds to `file`, and serve nothing; stop the servers first")
+	fs.StringVar(&f.importFrom, "import", "", "put all that -export wrote to `file` into the store, and serve nothing")
+	fs.BoolVar(&f.notEmpty, "not-empty", false, "-import also into a store that already holds something")
+	fs.BoolVar(&f.unfinished, "unfinished", false, "-import also a file that is cut short or damaged, as far as it is right")
 	if err := fs.Parse(args); err != nil {
 		return f, err
 	}
@@ -89,6 +99,7 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 			}
 		}
 	})
+	wrong = append(wrong, f.checkMove(fs)...)
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, "-dynamodb-endpoint must be a URL, such as http://127.0.0.1:8000")
 	}
@@ -101,6 +112,30 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 	if f.rate < 0 {
 		wrong = append(wrong, "-rate must not be negative")
 	}
+	return wrong
+}
+
+// checkMove says what is wrong with the flags of a move.
+func (f *flags) checkMove(fs *flag.FlagSet) (wrong []string) {
+	what := "-export"
+	if f.importFrom != "" {
+		what = "-import"
+	}
+	moving := f.exportTo != "" || f.importFrom != ""
+	if f.exportTo != "" && f.importFrom != "" {
+		wrong = append(wrong, "-export and -import are two commands")
+	}
+	if moving && f.store == "memory" {
+		wrong = append(wrong, what+" needs a store that lasts, and the store is memory")
+	}
+	fs.Visit(func(given *flag.Flag) {
+		switch {
+		case moving && slices.Contains(serving, given.Name):
+			wrong = append(wrong, fmt.Sprintf("-%s is for serving, and %s serves nothing", given.Name, what))
+		case f.importFrom == "" && slices.Contains([]string{"not-empty", "unfinished"}, given.Name):
+			wrong = append(wrong, fmt.Sprintf("-%s goes with -import", given.Name))
+		}
+	})
 	return wrong
 }
 

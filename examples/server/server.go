@@ -29,7 +29,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return 2
 	}
-	if err := serve(ctx, f, stdout, stderr); err != nil {
+	do := serve
+	if f.exportTo != "" || f.importFrom != "" {
+		do = move
+	}
+	if err := do(ctx, f, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, "server:", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return 1
 	}

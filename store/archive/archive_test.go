@@ -15,10 +15,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
 	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 )
+
+func TestMain(m *testing.M) { dynamotest.Main(m) }
 
 var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
@@ -36,6 +39,7 @@ var stores = []struct {
 		t.Cleanup(func() { require.NoError(t, s.Close()) })
 		return s
 	}},
+	{"dynamodb", func(t *testing.T) store.Store { return dynamotest.Store(t, now) }},
 }
 
 func memory() *memstore.Store { return memstore.New(&memstore.Options{Now: now}) }
@@ -112,7 +116,7 @@ func same(t *testing.T, want, got store.Store) {
 		require.Equal(t, bytes.Count(item.Body, []byte("0.10000000000000000000000000000000000001")), bytes.Count(other.Body, []byte("0.10000000000000000000000000000000000001")))
 		item.Body, other.Body = nil, nil
 		require.Equal(t, item, other)
-		if item.Index == nil {
+		if item.Index == nil || item.Version[2]%8 != 0 { // some will do
 			continue
 		}
 		q := store.Query{Table: key.Table, Partition: item.Index.Partition, ByIndex: true, Prefix: item.Index.Sort}
@@ -181,8 +185,8 @@ func TestMove(t *testing.T) {
 				if runtime.GOOS != "windows" {
 					require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
 				}
-				require.Len(t, calls, 6)
-				require.Equal(t, Progress{Items: 1030, Bytes: info.Size()}, calls[5])
+				require.GreaterOrEqual(t, len(calls), 6) // DynamoDB's pages are shorter where something has expired
+				require.Equal(t, Progress{Items: 1030, Bytes: info.Size()}, calls[len(calls)-1])
 
 				calls = nil
 				in, err := Import(ctx, b, path, &ImportOptions{Progress: tell, Now: now})
@@ -234,6 +238,9 @@ func TestExpiredOnTheWay(t *testing.T) {
 	}
 }
 
+// errDown is not store.ErrUnavailable, after which store.Bulk tries again by itself.
+var errDown = errors.New("down")
+
 // flaky is a store whose calls fail in turn, before or after they have done their work.
 type flaky struct {
 	*memstore.Store
@@ -254,7 +261,7 @@ func (f *flaky) failing() bool {
 
 func (f *flaky) Scan(ctx context.Context, table store.Table, cursor string, limit int) (store.Page, error) {
 	if f.failing() {
-		return store.Page{}, store.ErrUnavailable
+		return store.Page{}, errDown
 	}
 	return f.Store.Scan(ctx, table, cursor, limit)
 }
@@ -262,12 +269,12 @@ func (f *flaky) Scan(ctx context.Context, table store.Table, cursor string, limi
 func (f *flaky) Bulk(ctx context.Context, writes []store.Write) error {
 	failing := f.failing()
 	if failing && !f.after {
-		return store.ErrUnavailable
+		return errDown
 	}
 	f.wrote += len(writes)
 	err := store.Bulk(ctx, f.Store, writes...)
 	if failing {
-		return store.ErrUnavailable
+		return errDown
 	}
 	return err
 }
@@ -335,7 +342,7 @@ func TestExportStoppedAtEveryPage(t *testing.T) {
 			if cancel {
 				require.ErrorIs(t, err, context.Canceled)
 			} else {
-				require.ErrorIs(t, err, store.ErrUnavailable)
+				require.ErrorIs(t, err, errDown)
 			}
 			require.Equal(t, []string{"house.partial"}, files(t, path))
 			sum, err := Export(context.Background(), f, path, o)
@@ -370,7 +377,7 @@ func TestImportStoppedAtEveryBatch(t *testing.T) {
 			if how == "canceled" {
 				require.ErrorIs(t, err, context.Canceled)
 			} else {
-				require.ErrorIs(t, err, store.ErrUnavailable)
+				require.ErrorIs(t, err, errDown)
 			}
 			require.Equal(t, []string{"house", "house.import"}, files(t, path))
 			if runtime.GOOS != "windows" {
@@ -441,7 +448,7 @@ func TestPositions(t *testing.T) {
 			text := strings.Replace(string(read(t, path+Position)), `"sort":"`, `"sort":"x`, 1)
 			require.NoError(t, os.WriteFile(path+Position, []byte(text), 0o600))
 			f.calls, f.fail = 0, 1
-		}, ImportOptions{Name: "there"}, false, store.ErrUnavailable},
+		}, ImportOptions{Name: "there"}, false, errDown},
 		{"no file", func(_ *flaky, path string) {
 			require.NoError(t, os.Remove(path+Position))
 			require.NoError(t, os.Mkdir(path+Position, 0o700))
@@ -452,7 +459,7 @@ func TestPositions(t *testing.T) {
 			path := write(t, whole)
 			f := &flaky{Store: memory(), fail: 7}
 			_, err := Import(ctx, f, path, &ImportOptions{Name: "there", Now: now, batch: 10})
-			require.ErrorIs(t, err, store.ErrUnavailable)
+			require.ErrorIs(t, err, errDown)
 			tt.change(f, path)
 			tt.o.Now = now
 			sum, err := Import(ctx, f, path, &tt.o)
@@ -485,7 +492,7 @@ func TestNoProbe(t *testing.T) {
 	path := write(t, exported(t, s))
 	f := &flaky{Store: memory(), fail: 5}
 	_, err := Import(ctx, f, path, &ImportOptions{Now: now, batch: 10})
-	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.ErrorIs(t, err, errDown)
 	require.Len(t, all(t, f.Store), 10)
 	sum, err := Import(ctx, f, path, &ImportOptions{Now: now, batch: 10})
 	require.NoError(t, err)
