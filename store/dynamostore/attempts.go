@@ -64,11 +64,14 @@ func judge(err error) outcome {
 	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
+		var unread *smithy.DeserializationError
 		switch status := response.HTTPStatusCode(); {
 		case status == http.StatusTooManyRequests:
 			return refused
 		case status == http.StatusRequestTimeout:
 			return unsure
+		case status >= http.StatusBadRequest && status < http.StatusInternalServerError && errors.As(err, &unread):
+			return refused // an answer cut short: it was not made, but why is not known
 		case status >= http.StatusBadRequest && status < http.StatusInternalServerError:
 			return answered
 		}
