@@ -76,6 +76,8 @@ func (c *client) next() {
 	<-time.After(rand.N(c.o.Pause + 1))
 	n := c.rand.IntN(100)
 	switch {
+	case c.enough():
+		c.get(c.rand.IntN(keys))
 	case c.unsure != nil && n < 50:
 		if n < 40 {
 			c.apply(c.unsure, c.want)
@@ -89,6 +91,12 @@ func (c *client) next() {
 	default:
 		c.write(2 + c.rand.IntN(keys-1))
 	}
+}
+
+func (c *client) enough() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unknown >= c.o.Unknown
 }
 
 func (c *client) context() (context.Context, context.CancelFunc) {

@@ -30,6 +30,7 @@ type Options struct {
 	Seed      uint64        // of the first history, the others count on; 0 means 1; RHYTHMIQ_LINEAR_SEED goes before
 	Clients   int           // that work at the same time; 0 means 5
 	Calls     int           // of each client; 0 means 15
+	Unknown   int           // Applies of unknown outcome in a history, after which its clients only read, since each makes the judgment longer; 0 means 12
 	Parallel  int           // histories at the same time; 0 means 1
 	Pause     time.Duration // at most, before a call; 0 means 200 µs
 	Timeout   time.Duration // of every call's context; 0 means 30 s
@@ -51,6 +52,7 @@ func (o *Options) filled() (Options, error) {
 	fill(&f.Seed, 1)
 	fill(&f.Clients, 5)
 	fill(&f.Calls, 15)
+	fill(&f.Unknown, 12)
 	fill(&f.Parallel, 1)
 	fill(&f.Pause, 200*time.Microsecond)
 	fill(&f.Timeout, 30*time.Second)

@@ -1,7 +1,10 @@
 package linear
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"slices"
 	"strings"
 
@@ -12,7 +15,7 @@ import (
 // mistake there does not excuse itself here.
 
 // version numbers the versions of a history in the order in which they were made up. 0 is none: the item is absent.
-type version int
+type version uint16
 
 // state is the version of each item.
 type state [keys]version
@@ -55,30 +58,39 @@ type call struct {
 	err     error // the answer, for the picture
 }
 
-// step is what the contract says: whether the call can have come out so in state s, and the state after it.
-func step(s state, c *call) (bool, state) {
+// step is what the contract says: the states that there may be after the call in state s, none if it cannot have come out so.
+func step(s state, c *call) []state {
 	if c.writes == nil {
-		return s[c.key] == c.read, s
+		if s[c.key] != c.read {
+			return nil
+		}
+		return []state{s}
 	}
 	failed := failing(s, c.writes)
 	switch c.outcome {
 	case made:
 		if len(failed) > 0 {
-			return false, s
+			return nil
 		}
 	case conflict:
-		return slices.Equal(failed, c.failed) && len(failed) > 0, s
-	case unknown:
-		// Where it cannot be made it is a conflict whose answer was lost. That it was never made is the same as
-		// that it was made after everything else: its interval has no end.
-		if len(failed) > 0 {
-			return true, s
+		if len(failed) == 0 || !slices.Equal(failed, c.failed) {
+			return nil
 		}
+		return []state{s}
+	case unknown:
+		if len(failed) > 0 {
+			return []state{s} // a conflict whose answer was lost
+		}
+		return []state{s, after(s, c.writes)}
 	}
-	for _, w := range c.writes {
+	return []state{after(s, c.writes)}
+}
+
+func after(s state, writes []write) state {
+	for _, w := range writes {
 		s[w.key] = w.put
 	}
-	return true, s
+	return s
 }
 
 // failing returns the keys of the writes whose conditions do not hold.
@@ -106,23 +118,60 @@ func failing(s state, writes []write) (failed []int) {
 	return failed
 }
 
+// model follows all states that there may be at once, so that porcupine need not try an Apply of unknown outcome both ways: what it
+// takes for one state is a set of them, as their sorted bytes in a string.
 func model() porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return state{} },
+		Init: func() any { return pack([]state{{}}) },
 		Step: func(s, input, _ any) (bool, any) {
-			ok, next := step(s.(state), input.(*call))
-			return ok, next
+			var next []state
+			for _, before := range unpack(s.(string)) {
+				next = append(next, step(before, input.(*call))...)
+			}
+			return len(next) > 0, pack(next)
 		},
 		Hash: func(s any) uint64 {
-			h := uint64(14695981039346656037) // FNV-1a over whole numbers
-			for _, v := range s.(state) {
-				h = (h ^ uint64(v)) * 1099511628211
-			}
-			return h
+			h := fnv.New64a()
+			_, _ = io.WriteString(h, s.(string)) // never fails
+			return h.Sum64()
 		},
 		DescribeOperation: func(input, _ any) string { return fmt.Sprint(input) },
-		DescribeState:     func(s any) string { return fmt.Sprint(s) },
+		DescribeState: func(s any) string {
+			var texts []string
+			for _, one := range unpack(s.(string)) {
+				texts = append(texts, one.String())
+			}
+			return strings.Join(texts, ", or ")
+		},
 	}
+}
+
+// packed is how many bytes a state has in a string.
+const packed = 2 * keys
+
+func pack(states []state) string {
+	texts := make([]string, len(states))
+	for i, s := range states {
+		var b []byte
+		for _, v := range s {
+			b = binary.BigEndian.AppendUint16(b, uint16(v))
+		}
+		texts[i] = string(b)
+	}
+	slices.Sort(texts)
+	return strings.Join(slices.Compact(texts), "")
+}
+
+func unpack(text string) []state {
+	states := make([]state, 0, len(text)/packed)
+	for b := []byte(text); len(b) > 0; b = b[packed:] {
+		var s state
+		for k := range s {
+			s[k] = version(binary.BigEndian.Uint16(b[2*k:]))
+		}
+		states = append(states, s)
+	}
+	return states
 }
 
 func (v version) String() string {
