@@ -533,6 +533,32 @@ func TestOnceFailing(t *testing.T) {
 	})
 }
 
+// TestOnceWithoutClient: a client that gives up while its request is carried out, and sends it again, gets the answer.
+func TestOnceWithoutClient(t *testing.T) {
+	for _, at := range []string{"answer", "preferences"} { // while the key is claimed, and while the request is carried out
+		t.Run(at, func(t *testing.T) {
+			h := newHouse(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			h.store.apply = func(ctx context.Context, writes []store.Write) error {
+				if writes[0].Key.Sort == at {
+					cancel()
+				}
+				return ctx.Err()
+			}
+			const rock = `{"type": "genre", "value": "rock"}`
+			r := h.request(http.MethodPost, h.path+"/preferences", rock).WithContext(ctx)
+			r.Header.Set("Idempotency-Key", "k")
+			first := h.serve(r)
+			require.ErrorIs(t, ctx.Err(), context.Canceled)
+			h.store.apply = nil
+			again := h.once("k", rock)
+			require.Equal(t, http.StatusCreated, again.Code, again.Body)
+			require.Equal(t, first.Body.String(), again.Body.String())
+			require.Equal(t, 1, strings.Count(h.do(http.MethodGet, h.path+"/preferences", "").Body.String(), "preferenceId"))
+		})
+	}
+}
+
 // TestKeptAnswers looks at what is kept of answers, and spoils it.
 func TestKeptAnswers(t *testing.T) {
 	h := newHouse(t)

@@ -75,14 +75,14 @@ func (h *Handler) once(c *call, keys []string) answer {
 		return c.failure(err)
 	}
 	for {
-		claim, err := s.claim(c.ctx)
+		a, err := s.first(c)
 		if err == nil {
-			return s.carryOut(c, claim)
+			return a
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return c.failure(err)
 		}
-		a, err := s.await(c.ctx)
+		a, err = s.await(c.ctx)
 		if errors.Is(err, store.ErrNotFound) {
 			continue // the first request got nowhere
 		}
@@ -260,12 +260,29 @@ func readAnswer(content []byte) (answer, error) {
 	return answer{status: k.Status, body: k.Body, etag: k.ETag, location: k.Location, retryAfter: k.RetryAfter}, nil
 }
 
-// carryOut executes the first request and keeps its answer, also where the client has gone by then. An answer that says nothing of the
-// request itself is not kept, and the claim is given back: the next one may fare better.
-func (s *seal) carryOut(c *call, claim store.Version) answer {
-	settled := false
-	after, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), claimLease/2)
+// first claims the key and carries the request out, or fails, with a conflict where it is not the first one. It goes on
+// where the client has gone: who gives up waiting and sends the same again is to find an answer, and not that nobody knows.
+func (s *seal) first(c *call) (answer, error) {
+	if err := c.ctx.Err(); err != nil {
+		return answer{}, err
+	}
+	after, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), claimLease)
 	defer cancel()
+	claim, err := s.claim(after)
+	if err != nil {
+		return answer{}, err
+	}
+	asked := c.ctx
+	defer func() { c.ctx = asked }()
+	c.ctx, cancel = context.WithTimeout(after, claimLease/2)
+	defer cancel()
+	return s.carryOut(after, c, claim), nil
+}
+
+// carryOut executes the first request and keeps its answer. An answer that says nothing of the
+// request itself is not kept, and the claim is given back: the next one may fare better.
+func (s *seal) carryOut(after context.Context, c *call, claim store.Version) answer {
+	settled := false
 	defer func() {
 		if !settled {
 			// If this fails too, the claim lapses.
