@@ -56,7 +56,7 @@ import (
 //   - where any put of the Apply already has its version, the conditions of deletes whose item is
 //     absent hold too, since that put proves that this very Apply was made before.
 //
-// So an Apply with at least one put can be repeated as it is, until somebody else changes the same items. A conditional
+// So an Apply with at least one put can be repeated as it is, until somebody else changes the same items; [Settle] does. A conditional
 // delete alone can not: repeated, it finds the item gone and reports the conflict. Deleting without a condition what is absent is no error.
 //
 // # Errors
