@@ -62,6 +62,11 @@ func judge(err error) outcome {
 			return unsure // the token is random, so it was an attempt of ours, whatever it was found to differ in
 		}
 	}
+	// The SDK wraps this one in an answer without a status.
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return unsent
+	}
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
 		var unread *smithy.DeserializationError
@@ -76,10 +81,6 @@ func judge(err error) outcome {
 			return answered
 		}
 		return unsure // the server failed, or its answer cannot be read
-	}
-	var dial *net.OpError
-	if errors.As(err, &dial) && dial.Op == "dial" {
-		return unsent
 	}
 	var send *smithyhttp.RequestSendError
 	if errors.As(err, &send) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
