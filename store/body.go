@@ -15,7 +15,12 @@ const (
 	MaxDigits    = 38   // significant decimal digits of a number
 	MinMagnitude = -130 // the least and the greatest n in d.ddd × 10ⁿ, numbers other than 0
 	MaxMagnitude = 125
+	MaxName      = 65534 // bytes of a name in an object: one less than DynamoDB's, for adapters that must tell it from names of their own
 )
+
+// maxNative bounds what a body holds in DynamoDB's own form, which for small arrays is up to twice its JSON: of 400 KB for an item, the
+// longest keys and a version taken off. Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
+const maxNative = 400<<10 - 4<<10
 
 // Number returns x as every store can hold it: 0 where it is nearer to 0 than 10^[MinMagnitude], else x itself.
 func Number(x float64) float64 {
@@ -28,8 +33,9 @@ func Number(x float64) float64 {
 const leastNumber = 1e-130 // 10^MinMagnitude
 
 // CheckBody returns a [*LimitError] unless body is one JSON object in valid UTF-8 of at most [MaxBody] bytes, [MaxDepth] deep, whose numbers have
-// at most [MaxDigits] digits and lie in DynamoDB's range, in which no name stands twice in an object and no
-// string escapes half a surrogate pair: what every engine gives back as the same value. The error says where in the body, not what stands there.
+// at most [MaxDigits] digits and lie in DynamoDB's range, in which no name stands twice in an object or has more than [MaxName] bytes and no
+// string escapes half a surrogate pair: what every engine gives back as the same value. It refuses moreover what DynamoDB's own form of
+// would not fit into its 400 KB, which can be said only of tens of thousands of arrays. The error says where in the body, not what stands there.
 func CheckBody(body json.RawMessage) error {
 	if len(body) > MaxBody {
 		return limitf("the body holds %d bytes, more than %d", len(body), MaxBody)
@@ -47,6 +53,9 @@ func CheckBody(body json.RawMessage) error {
 	if p.reason == "" && p.at < len(body) {
 		p.fail("text follows the object")
 	}
+	if p.native > maxNative {
+		p.fail("too many arrays and objects for an item of DynamoDB")
+	}
 	if p.reason != "" {
 		return limitf("the body at byte %d: %s", p.at, p.reason)
 	}
@@ -58,6 +67,7 @@ type parser struct {
 	text   []byte
 	at     int
 	reason string
+	native int // bytes so far in DynamoDB's own form
 }
 
 const notJSON = "no JSON"
@@ -97,12 +107,14 @@ func (p *parser) space() {
 }
 
 func (p *parser) value(depth int) {
+	p.native++ // as an element of what it is in
 	switch c := p.peek(); c {
 	case '{', '[':
 		if depth > MaxDepth {
 			p.fail("nested too deeply")
 			return
 		}
+		p.native += 3
 		p.at++
 		if c == '{' {
 			p.object(depth)
@@ -128,6 +140,7 @@ func (p *parser) literal(word string) {
 		return
 	}
 	p.at += len(word)
+	p.native++
 }
 
 // object reads what follows "{".
@@ -144,10 +157,15 @@ func (p *parser) object(depth int) {
 		if p.reason != "" {
 			return
 		}
+		if p.at-start > MaxName+len(`""`) { // of an escaped name, more than its bytes are counted
+			p.fail("a name is too long")
+			return
+		}
 		if !names.add(p.text[start:p.at], escaped) {
 			p.fail("a name stands twice in an object")
 			return
 		}
+		p.native++ // for a name that must be told from the engine's own
 		p.space()
 		if !p.take(':') {
 			p.fail(notJSON)
@@ -188,6 +206,7 @@ func (p *parser) array(depth int) {
 
 // str reads a string and reports whether it holds an escape.
 func (p *parser) str() (escaped bool) {
+	start := p.at
 	if !p.take('"') {
 		p.fail(notJSON)
 		return false
@@ -195,6 +214,7 @@ func (p *parser) str() (escaped bool) {
 	for p.at < len(p.text) {
 		switch c := p.text[p.at]; {
 		case c == '"':
+			p.native += p.at - start - 1
 			p.at++
 			return escaped
 		case c < ' ':
@@ -295,9 +315,14 @@ func (p *parser) number() {
 			n++
 		}
 	}
+	p.native += 2 // the exponent, and half of a pair of digits where they are odd or straddle the point
+	if p.text[start] == '-' {
+		p.native++
+	}
 	if first < 0 {
 		return // zero
 	}
+	p.native += (last - first + 1) / 2
 	magnitude := len(whole) - 1 - first + exponent
 	if last-first >= MaxDigits || magnitude < MinMagnitude || magnitude > MaxMagnitude {
 		p.at = start

@@ -11,7 +11,7 @@ import (
 // them so that what runs on a laptop runs on AWS.
 const (
 	MaxWrites     = 100       // writes in one Apply
-	MaxBody       = 256 << 10 // bytes of JSON in one body; DynamoDB's native form of it stays under its 400 KB
+	MaxBody       = 256 << 10 // bytes of JSON in one body; DynamoDB's native form of it stays under its 400 KB, see [CheckBody]
 	MaxApply      = 2 << 20   // bytes of sort keys and bodies in one Apply
 	MaxSort       = 1024      // bytes in a sort key
 	MaxIndexSorts = 990       // bytes in an index's sort key and its item's sort key together: DynamoDB's index holds both, and a partition, in one key

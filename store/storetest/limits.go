@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -49,6 +50,9 @@ func checkLimits(e *env) {
 		"name twice":           item(func(i *store.Item) { i.Body = body(`{"a":1,"a":1}`) }),
 		"large body":           item(func(i *store.Item) { i.Body = body(large[:len(large)-2] + `x"}`) }),
 		"deep body":            item(func(i *store.Item) { i.Body = body(strings.Repeat(`{"a":`, 31) + `1` + strings.Repeat(`}`, 31)) }),
+		"many arrays":          item(func(i *store.Item) { i.Body = nested(store.MaxBody) }),
+		"long name":            item(func(i *store.Item) { i.Body = body(`{"` + strings.Repeat("x", store.MaxName+1) + `":1}`) }),
+		"long name within":     item(func(i *store.Item) { i.Body = body(`{"a":[{"` + strings.Repeat("_", store.MaxName+1) + `":1}]}`) }),
 		"39 digits":            item(func(i *store.Item) { i.Body = body(`{"a":123456789012345678901234567890123456789}`) }),
 		"large number":         item(func(i *store.Item) { i.Body = body(`{"a":1e126}`) }),
 		"small number":         item(func(i *store.Item) { i.Body = body(`{"a":9e-131}`) }),
@@ -80,8 +84,26 @@ func checkLimits(e *env) {
 	require.ErrorIs(e, err, store.ErrLimit)
 }
 
+// nested returns a body of at most size bytes that is all arrays in arrays.
+func nested(size int) json.RawMessage {
+	const head, element, tail = `{"a":[`, `[[[[[[[[]]]]]]]]`, `]}`
+	n := (size - len(head) - len(tail) + 1) / (len(element) + 1)
+	return body(head + strings.Repeat(element+",", n-1) + element + tail)
+}
+
 // What is just within the limits is taken and comes back.
 func checkWithinLimits(e *env) {
+	for _, b := range []json.RawMessage{
+		nested(store.MaxBody * 3 / 4),
+		body(`{"` + strings.Repeat("_", store.MaxName) + `":1,"a":[{"` + strings.Repeat("x", store.MaxName) + `":1}]}`),
+		body(`{"a":[1` + strings.Repeat(`,1`, store.MaxBody/2-8) + `]}`),
+	} {
+		k := e.key(strings.Repeat("s", store.MaxIndexSorts/2))
+		i := store.Item{Key: k, Body: b, Index: &store.Index{Sort: strings.Repeat("x", store.MaxIndexSorts/2)}}
+		w := store.Put(i, store.None)
+		e.apply(w)
+		e.same(w.Item(), e.item(k))
+	}
 	k := e.key("")
 	large := `{"a":"` + strings.Repeat("x", store.MaxBody-8) + `"}`
 	long := strings.Repeat("é", store.MaxSort/2)
