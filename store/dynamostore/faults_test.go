@@ -183,8 +183,8 @@ func only(operation string, harm fault) fault {
 }
 
 var (
-	refusedDial = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
-	reset       = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+	errDial  = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	errReset = &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 )
 
 // An action is a call on a store, under a partition where "old" stands with the version old.
@@ -364,12 +364,12 @@ func TestOneFault(t *testing.T) {
 			}
 			return end{false, 1}, true
 		}},
-		{"dial", failing(refusedDial), again},
-		{"request lost", failing(reset), requestLost},
+		{"dial", failing(errDial), again},
+		{"request lost", failing(errReset), requestLost},
 		{"500, not made", refusing(500, coded("InternalServerError")), requestLost},
 		{"503, not made", refusing(503, "<html>"), requestLost},
 		{"408, not made", refusing(408, "<html>"), requestLost},
-		{"answer lost", losing(reset), answerLost},
+		{"answer lost", losing(errReset), answerLost},
 		{"answer ends early", losing(io.ErrUnexpectedEOF), answerLost},
 		{"500, made", forging(500, coded("InternalServerError")), answerLost},
 		{"garbage", forging(200, `{"Item":{"pk":{"B":`), func(a action) (end, bool) {
@@ -467,11 +467,11 @@ func TestLastingFaults(t *testing.T) {
 	}{
 		{"throttled", refusing(400, coded("ThrottlingException")), func(action) (int, int) { return 4, 200 }},
 		{"under way", only("TransactWriteItems", refusing(400, coded("TransactionInProgressException"))), func(action) (int, int) { return 4, 200 }},
-		{"dial", failing(refusedDial), three},
-		{"lost", failing(reset), doubtful},
+		{"dial", failing(errDial), three},
+		{"lost", failing(errReset), doubtful},
 		{"500", refusing(500, coded("InternalServerError")), doubtful},
 		{"other parameters", only("TransactWriteItems", refusing(400, coded("IdempotentParameterMismatchException"))), doubtful},
-		{"hang", hang, func(a action) (int, int) { return 1, 3 }},
+		{"hang", hang, func(action) (int, int) { return 1, 3 }},
 	} {
 		for _, a := range actions {
 			if (f.name == "under way" || f.name == "other parameters") && a.operation != "TransactWriteItems" {
@@ -555,7 +555,7 @@ func TestConditionAfterDoubt(t *testing.T) {
 			p, old := ready(t, safe)
 			l.does(only(a.operation, once(func(*http.Request, int, func() (*http.Response, error)) (*http.Response, error) {
 				require.NoError(t, safe.Apply(t.Context(), put(p, "old", store.None))) // somebody else is faster
-				return nil, reset
+				return nil, errReset
 			})))
 			err := a.run(t.Context(), s, p, old)
 			require.ErrorIs(t, err, store.ErrUnavailable)
