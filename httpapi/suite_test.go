@@ -34,6 +34,12 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+func TestStale(t *testing.T) {
+	apitest.RunStale(t, func(_ *testing.T, now func() time.Time) store.Store {
+		return memstore.New(&memstore.Options{Now: now})
+	})
+}
+
 func TestSQLite(t *testing.T) {
 	apitest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
 		t.Helper()

@@ -35,7 +35,16 @@ type Open func(t *testing.T, now func() time.Time) store.Store
 // Run checks the API on stores that open returns, and at the end that every status of every operation which the document
 // names was seen, and validated.
 func Run(t *testing.T, open Open) {
-	s := &suite{open: open, document: loadDocument(t), music: catalog.Demo()}
+	run(t, &suite{open: open, document: loadDocument(t), music: catalog.Demo()})
+}
+
+// RunStale is Run on stores whose eventual reads always are behind: Get and List answer with the state before the last write of each item, and so
+// does the index. Only where a check is about what may be behind, and says so, has the store caught up.
+func RunStale(t *testing.T, open Open) {
+	run(t, &suite{open: open, stale: true, document: loadDocument(t), music: catalog.Demo()})
+}
+
+func run(t *testing.T, s *suite) {
 	for _, part := range []struct {
 		name string
 		run  func(*testing.T, *suite)
@@ -75,6 +84,7 @@ func Run(t *testing.T, open Open) {
 
 type suite struct {
 	open     Open
+	stale    bool
 	document *document
 	music    tunevector.MusicProvider
 }
@@ -100,12 +110,13 @@ func (c *clock) advance(d time.Duration) {
 // world is a running server and what is behind it.
 type world struct {
 	*suite
-	clock *clock
-	store store.Store // as opened, not as decorated
-	app   *rhythmiq.App
-	base  string
-	http  *http.Client
-	names int
+	clock  *clock
+	store  store.Store // as opened, not as decorated
+	behind *stale      // nil: no reads are behind
+	app    *rhythmiq.App
+	base   string
+	http   *http.Client
+	names  int
 }
 
 // change says how a world differs from the usual one.
@@ -126,6 +137,10 @@ func (s *suite) world(t *testing.T, changes ...change) *world {
 	w := &world{suite: s, clock: &clock{now: time.Date(2026, 3, 1, 18, 0, 0, 0, time.UTC)}}
 	w.store = s.open(t, w.clock.Now)
 	decorated := w.store
+	if s.stale {
+		w.behind = newStale(w.store, w.clock.Now)
+		decorated = w.behind
+	}
 	config := rhythmiq.Config{
 		Music: s.music, Now: w.clock.Now, Seed: 1, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}, HashQueue: 100_000, AddressFailures: 100_000},
@@ -211,6 +226,16 @@ func (l *listener) logIn(t *testing.T) {
 	r := l.world.anybody().do(t, http.MethodPost, "/sessions", body{"username": l.name, "password": l.password}).is(t, http.StatusCreated)
 	l.token = r.text(t, "token")
 	l.header = http.Header{"Authorization": {"Bearer " + l.token}}
+}
+
+// later returns the same listener a moment later, when eventual reads show all that was written. What a check asks of it may be behind
+// for that moment; all else is asked at once.
+func (l *listener) later(t *testing.T) *listener {
+	t.Helper()
+	if l.behind != nil {
+		require.NoError(t, l.behind.catchUp())
+	}
+	return l
 }
 
 // with returns the same listener with another header.

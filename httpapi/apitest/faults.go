@@ -153,7 +153,7 @@ func (l *listener) in(method, path string, content any, made func(t *testing.T) 
 
 // count returns how many there are in a list.
 func (l *listener) count(path, field string) func(*testing.T) int {
-	return func(t *testing.T) int { return len(l.get(t, l.path+path).is(t, 200).list(t, field)) }
+	return func(t *testing.T) int { return len(l.later(t).get(t, l.path+path).is(t, 200).list(t, field)) }
 }
 
 // once returns 1 where what is asked is so.
@@ -168,12 +168,12 @@ func once(is func(t *testing.T) bool) func(*testing.T) int {
 
 // has asks whether something of the listener's has a value.
 func (l *listener) has(path, field string, want any) func(*testing.T) int {
-	return once(func(t *testing.T) bool { return l.get(t, l.path+path).is(t, 200).object(t)[field] == want })
+	return once(func(t *testing.T) bool { return l.later(t).get(t, l.path+path).is(t, 200).object(t)[field] == want })
 }
 
 // gone asks whether something of the listener's is gone.
 func (l *listener) gone(path string, status int) func(*testing.T) int {
-	return once(func(t *testing.T) bool { return l.get(t, l.path+path).StatusCode == status })
+	return once(func(t *testing.T) bool { return l.later(t).get(t, l.path+path).StatusCode == status })
 }
 
 // enters asks whether somebody can log in.
@@ -205,7 +205,7 @@ func (l *listener) heard(t *testing.T) string {
 func (l *listener) playing(t *testing.T) (event body) {
 	t.Helper()
 	path := l.vector(t)
-	tracks, ok := l.get(t, l.path+path).is(t, 200).object(t)["plan"].(body)["tracks"].([]any)
+	tracks, ok := l.later(t).get(t, l.path+path).is(t, 200).object(t)["plan"].(body)["tracks"].([]any)
 	require.True(t, ok)
 	event = body{
 		"eventId": uuid.NewString(), "trackId": tracks[0].(body)["trackId"], "tuneVectorId": path[len("/tune-vectors/"):],

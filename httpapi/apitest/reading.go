@@ -9,8 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-
-	"github.com/rhythmiq/rhythmiq/store"
 )
 
 // testPaging walks every list page by page.
@@ -43,7 +41,7 @@ func testPaging(t *testing.T, s *suite) {
 		{"/variables/" + noise + "/readings", "readings", "at", 5},
 	} {
 		t.Run(list.field, func(t *testing.T) {
-			whole := l.get(t, l.path+list.path).is(t, 200)
+			whole := l.later(t).get(t, l.path+list.path).is(t, 200)
 			all := whole.list(t, list.field)
 			require.Len(t, all, list.count)
 			require.NotContains(t, whole.object(t), "nextPageToken")
@@ -107,7 +105,7 @@ func testConditions(t *testing.T, s *suite) {
 			h.with("If-Match", old+`, "00000000000000000000000000000001"`).del(t, c.path).is(t, 412)
 			// Body before state.
 			h.with("If-Match", old).do(t, c.method, c.path, raw{text: "{"}).is(t, 400)
-			now := h.get(t, c.path).etag()
+			now := h.later(t).get(t, c.path).etag()
 			h.with("If-None-Match", now).get(t, c.path).is(t, 304)
 			h.with("If-None-Match", `"unended`).get(t, c.path).is(t, 200)
 			if c.method == http.MethodPatch {
@@ -118,10 +116,10 @@ func testConditions(t *testing.T, s *suite) {
 	}
 	// A list changes its tag with what is in it.
 	list := h.path + "/preferences"
-	before := h.get(t, list).etag()
+	before := h.later(t).get(t, list).etag()
 	require.Equal(t, before, h.get(t, list).etag())
 	h.prefer(t, "genre", "one more")
-	require.NotEqual(t, before, h.get(t, list).etag())
+	require.NotEqual(t, before, h.later(t).get(t, list).etag())
 }
 
 func testIdempotency(t *testing.T, s *suite) {
@@ -138,7 +136,7 @@ func testIdempotency(t *testing.T, s *suite) {
 		require.Equal(t, first.Header[name], second.Header[name], name)
 	}
 	require.NotEqual(t, first.Header.Get("X-Request-Id"), second.Header.Get("X-Request-Id"))
-	require.Len(t, l.get(t, list).list(t, "tuneVectors"), 1)
+	require.Len(t, l.later(t).get(t, list).list(t, "tuneVectors"), 1)
 	vector["name"] = "Other"
 	as.post(t, list, vector).says(t, 409, "This Idempotency-Key was used with another body")
 
@@ -150,7 +148,7 @@ func testIdempotency(t *testing.T, s *suite) {
 	// A failure is an answer too, where it says something of the request.
 	as = l.with("Idempotency-Key", uuid.NewString())
 	as.post(t, l.path+"/preferences", body{"type": "genre", "value": "rock"}).is(t, 409)
-	rock := l.get(t, l.path+"/preferences").list(t, "preferences")[0]["preferenceId"].(string)
+	rock := l.later(t).get(t, l.path+"/preferences").list(t, "preferences")[0]["preferenceId"].(string)
 	l.del(t, l.path+"/preferences/"+rock).is(t, 200)
 	as.post(t, l.path+"/preferences", body{"type": "genre", "value": "rock"}).is(t, 409)
 
@@ -221,9 +219,9 @@ func testHealth(t *testing.T, s *suite) {
 
 // testStaleReads runs on a store that may always be behind: who may do what is read strongly.
 func testStaleReads(t *testing.T, s *suite) {
-	w := s.world(t, change{store: func(inner store.Store) store.Store {
-		return &stale{Store: inner, before: map[store.Key]*store.Item{}}
-	}})
+	behind := *s
+	behind.stale = true
+	w := behind.world(t)
 	l := w.listener(t)
 	// A new password ends the session at once.
 	l.do(t, http.MethodPut, l.path, body{"password": "another good one"}).is(t, 200)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/memstore"
 )
 
 var errSecret = errors.New("a secret that nobody must be shown")
@@ -53,28 +55,53 @@ func (f *faulty) Apply(ctx context.Context, writes ...store.Write) error {
 	return f.Store.Apply(ctx, writes...)
 }
 
-// stale answers eventual reads with the state before the last write of each item, as the contract permits
-// and as a replica or a cache would: whoever must see the truth has to ask for it.
+// stale answers eventual reads, and every listing of the index, with the state before the last write of each item, as the contract
+// permits and as a replica or a cache would: whoever must see the truth has to ask for it. It has no Unwrap, so that nothing goes past it.
 type stale struct {
 	store.Store
-	mu     sync.Mutex
-	before map[store.Key]*store.Item // nil: there was none
+	mu      sync.Mutex
+	replica *memstore.Store
+	missing map[store.Key]store.Write // what the replica has not seen yet
+}
+
+func newStale(inner store.Store, now func() time.Time) *stale {
+	return &stale{Store: inner, replica: memstore.New(&memstore.Options{Now: now}), missing: map[store.Key]store.Write{}}
 }
 
 func (s *stale) Apply(ctx context.Context, writes ...store.Write) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	olds := make([]*store.Item, len(writes))
-	for i, w := range writes {
-		if item, err := s.Store.Get(ctx, w.Key, store.Strong); err == nil {
-			olds[i] = &item
-		}
-	}
 	if err := s.Store.Apply(ctx, writes...); err != nil {
 		return err
 	}
-	for i, w := range writes {
-		s.before[w.Key] = olds[i]
+	for _, w := range writes {
+		if err := s.show(w.Key); err != nil {
+			return err
+		}
+		w.Condition = store.None
+		s.missing[w.Key] = w
+	}
+	return nil
+}
+
+// show lets the replica see the last write of an item.
+func (s *stale) show(key store.Key) error {
+	w, ok := s.missing[key]
+	if !ok {
+		return nil
+	}
+	delete(s.missing, key)
+	return s.replica.Apply(context.Background(), w)
+}
+
+// catchUp lets the replica see everything.
+func (s *stale) catchUp() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for key := range s.missing {
+		if err := s.show(key); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -83,38 +110,14 @@ func (s *stale) Get(ctx context.Context, key store.Key, r store.Read) (store.Ite
 	if r == store.Strong {
 		return s.Store.Get(ctx, key, r)
 	}
-	s.mu.Lock()
-	old, known := s.before[key]
-	s.mu.Unlock()
-	switch {
-	case !known:
-		return s.Store.Get(ctx, key, r)
-	case old == nil:
-		return store.Item{}, store.ErrNotFound
-	default:
-		return old.Clone(), nil
-	}
+	return s.replica.Get(ctx, key, r)
 }
 
 func (s *stale) List(ctx context.Context, q store.Query) (store.Page, error) {
-	page, err := s.Store.List(ctx, q)
-	if err != nil || q.Read == store.Strong {
-		return page, err
+	if q.Read == store.Strong && !q.ByIndex {
+		return s.Store.List(ctx, q)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var items []store.Item
-	for _, item := range page.Items {
-		old, known := s.before[item.Key]
-		switch {
-		case !known:
-			items = append(items, item)
-		case old != nil:
-			items = append(items, old.Clone())
-		}
-	}
-	page.Items = items
-	return page, nil
+	return s.replica.List(ctx, q)
 }
 
 // recorder remembers every key that was put but those of models, which are of many listeners together.

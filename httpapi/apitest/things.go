@@ -19,7 +19,7 @@ func (l *listener) prefer(t *testing.T, kind, value string) string {
 func (l *listener) values(t *testing.T) []string {
 	t.Helper()
 	var values []string
-	for i, p := range l.get(t, l.path+"/preferences?limit=100").is(t, 200).list(t, "preferences") {
+	for i, p := range l.later(t).get(t, l.path+"/preferences?limit=100").is(t, 200).list(t, "preferences") {
 		require.InDelta(t, i, p["index"], 0)
 		values = append(values, p["value"].(string))
 	}
@@ -54,11 +54,11 @@ func testPreferences(t *testing.T, s *suite) {
 	// A merge patch: what is absent stays, null is the default.
 	one := list + "/" + rock
 	updated := l.patch(t, one, raw{`{"weight": 0.25, "index": 2}`, "application/merge-patch+json; charset=UTF-8"}).says(t, 200, "Preference updated successfully")
-	require.Equal(t, l.get(t, one).etag(), updated.etag())
+	require.Equal(t, l.later(t).get(t, one).etag(), updated.etag())
 	require.Equal(t, []string{"Björk", "90-110", "Rock"}, l.values(t))
-	require.InDelta(t, 0.25, l.get(t, one).object(t)["weight"], 0)
+	require.InDelta(t, 0.25, l.later(t).get(t, one).object(t)["weight"], 0)
 	l.patch(t, one, body{"weight": nil}).is(t, 200)
-	require.InDelta(t, 1, l.get(t, one).object(t)["weight"], 0)
+	require.InDelta(t, 1, l.later(t).get(t, one).object(t)["weight"], 0)
 	l.patch(t, one, body{"type": "artist"}).wrong(t, map[string]string{"type": "Type cannot be changed; delete the preference and create a new one"})
 	l.patch(t, one, body{"index": nil, "value": nil, "type": nil}).wrong(t, map[string]string{
 		"index": "Must not be null", "value": "Must not be null", "type": "Must not be null",
@@ -97,7 +97,7 @@ func testVariables(t *testing.T, s *suite) {
 	require.Equal(t, one+"/readings", r.Header.Get("Location"))
 	at := func(d time.Duration) string { return w.clock.Now().Add(d).Format(time.RFC3339) }
 	l.post(t, one+"/readings", body{"readings": []body{{"value": 41, "at": at(-time.Minute)}, {"value": 40, "at": at(-2 * time.Minute)}}}).is(t, 201)
-	readings := l.get(t, one+"/readings").is(t, 200).list(t, "readings")
+	readings := l.later(t).get(t, one+"/readings").is(t, 200).list(t, "readings")
 	require.Len(t, readings, 3)
 	require.InDelta(t, 42, readings[0]["value"], 0)
 	require.InDelta(t, 40, readings[2]["value"], 0)
@@ -123,20 +123,20 @@ func testVariables(t *testing.T, s *suite) {
 	o := l.get(t, one).object(t)
 	require.Equal(t, false, o["optedIn"])
 	require.InDelta(t, 90, o["retentionDays"], 0)
-	require.Empty(t, l.get(t, one+"/readings").is(t, 200).list(t, "readings"))
+	require.Empty(t, l.later(t).get(t, one+"/readings").is(t, 200).list(t, "readings"))
 	l.patch(t, one, body{"optedIn": true}).is(t, 200)
-	require.Empty(t, l.get(t, one+"/readings").is(t, 200).list(t, "readings"))
+	require.Empty(t, l.later(t).get(t, one+"/readings").is(t, 200).list(t, "readings"))
 	l.patch(t, one, body{"type": "location"}).wrong(t, map[string]string{"type": "Type cannot be changed; delete the variable and create a new one"})
 	l.patch(t, one, body{"timeZone": "Europe/Berlin", "retentionDays": 0}).wrong(t, map[string]string{"timeZone": "", "retentionDays": ""})
 
 	place := list + "/" + l.post(t, list, body{"type": "location", "optedIn": true}).is(t, 201).text(t, "variableId")
 	l.post(t, place+"/readings", body{"value": body{"latitude": 52.520008, "longitude": 13.404954}}).is(t, 201)
-	kept := l.get(t, place+"/readings").is(t, 200)
+	kept := l.later(t).get(t, place+"/readings").is(t, 200)
 	require.NotContains(t, kept.shown(), "52.520008")
 	l.post(t, place+"/readings", body{"value": body{"latitude": 91}}).is(t, 400)
 	run := list + "/" + l.post(t, list, body{"type": "accelerometer", "optedIn": true}).is(t, 201).text(t, "variableId")
 	l.post(t, run+"/readings", body{"value": 3.2, "cadence": 168}).is(t, 201)
-	require.InDelta(t, 168, l.get(t, run+"/readings").is(t, 200).list(t, "readings")[0]["cadence"], 0)
+	require.InDelta(t, 168, l.later(t).get(t, run+"/readings").is(t, 200).list(t, "readings")[0]["cadence"], 0)
 	l.del(t, one).says(t, 200, "Variable deleted successfully")
 	l.get(t, one).says(t, 404, "Variable with the specified ID does not exist")
 	require.Len(t, l.get(t, list).is(t, 200).list(t, "variables"), 3)
@@ -148,7 +148,7 @@ func testVectors(t *testing.T, s *suite) {
 	list := l.path + "/tune-vectors"
 	made := l.post(t, list, body{"name": "Evening", "mode": "ai", "durationMinutes": 30, "direction": "descent", "seed": 7}).says(t, 201, "Tune vector created successfully")
 	one := list + "/" + made.text(t, "tuneVectorId")
-	got := l.get(t, one).is(t, 200)
+	got := l.later(t).get(t, one).is(t, 200)
 	require.Equal(t, made.etag(), got.etag())
 	v := got.object(t)
 	require.Equal(t, "s-curve", v["curve"])
@@ -160,7 +160,7 @@ func testVectors(t *testing.T, s *suite) {
 	require.NotNil(t, plan["gap"])
 
 	guided := l.post(t, list, body{"name": "Two", "mode": "guided", "stages": []body{{"genre": "rock", "minutes": 10}, {"genre": "ambient", "minutes": 10}}}).is(t, 201)
-	require.InDelta(t, 20, l.get(t, list+"/"+guided.text(t, "tuneVectorId")).object(t)["durationMinutes"], 0)
+	require.InDelta(t, 20, l.later(t).get(t, list+"/"+guided.text(t, "tuneVectorId")).object(t)["durationMinutes"], 0)
 	l.post(t, list, body{"name": "None", "mode": "guided", "stages": []body{{"genre": "no such genre", "minutes": 10}}}).is(t, 409)
 	l.post(t, list, body{"name": "", "mode": "both", "curve": "round", "durationMinutes": "long", "start": body{"energy": 2}, "plan": nil}).wrong(t, map[string]string{
 		"name": "", "mode": "", "curve": "", "durationMinutes": "Must be a whole number", "start.energy": "", "plan": "Unknown field",
@@ -170,15 +170,15 @@ func testVectors(t *testing.T, s *suite) {
 	// Patches merge into what was given.
 	l.patch(t, one, body{"end": body{"energy": 0.1, "tempo": 70}}).says(t, 200, "Tune vector updated successfully")
 	l.patch(t, one, body{"end": body{"tempo": nil}, "points": []body{{"at": 0.5, "energy": 0.4}}}).is(t, 200)
-	v = l.get(t, one).object(t)
+	v = l.later(t).get(t, one).object(t)
 	require.InDelta(t, 0.1, v["end"].(body)["energy"], 1e-9)
 	require.Len(t, v["points"], 1)
 	l.patch(t, one, body{"points": nil, "order": "energy-descending", "curve": "linear"}).is(t, 200)
-	v = l.get(t, one).object(t)
+	v = l.later(t).get(t, one).object(t)
 	require.NotContains(t, v, "points")
 	require.Nil(t, v["plan"].(body)["gap"])
 	l.patch(t, one, body{"curve": nil}).is(t, 200)
-	require.Equal(t, "s-curve", l.get(t, one).object(t)["curve"])
+	require.Equal(t, "s-curve", l.later(t).get(t, one).object(t)["curve"])
 	l.patch(t, one, body{"name": nil, "order": "sideways", "seed": -1.5, "points": []any{nil}}).wrong(t, map[string]string{
 		"name": "Must not be null", "order": "", "seed": "Must be a whole number", "points[0]": "Must not be null",
 	})
@@ -190,11 +190,11 @@ func testVectors(t *testing.T, s *suite) {
 	l.patch(t, one, body{"tuneVectorId": uuid.NewString()}).wrong(t, map[string]string{"tuneVectorId": "Unknown field"})
 	l.patch(t, one, body{"mode": "guided", "durationMinutes": nil, "stages": []body{{"genre": "no such genre", "minutes": 10}}}).is(t, 409)
 
-	listed := l.get(t, list).is(t, 200).list(t, "tuneVectors")
+	listed := l.later(t).get(t, list).is(t, 200).list(t, "tuneVectors")
 	require.Len(t, listed, 2)
 	require.NotContains(t, listed[0], "plan")
 	l.del(t, one).says(t, 200, "Tune vector deleted successfully")
-	l.get(t, one).says(t, 404, "Tune vector with the specified ID does not exist")
+	l.later(t).get(t, one).says(t, 404, "Tune vector with the specified ID does not exist")
 }
 
 func testInteractions(t *testing.T, s *suite) {

@@ -95,17 +95,17 @@ func testWrongFields(t *testing.T, s *suite) {
 			for field := range strings.FieldsSeq(c.fields) {
 				fields[field] = ""
 			}
-			before := h.get(t, vectors).etag()
+			before := h.later(t).get(t, vectors).etag()
 			h.do(t, c.method, c.path, c.sent).wrong(t, fields)
 			// Body before state: also where somebody else has changed it.
 			h.with("If-Match", `"00000000000000000000000000000001"`).do(t, c.method, c.path, c.sent).says(t, 400, "Validation failed")
-			require.Equal(t, before, h.get(t, vectors).etag(), "nothing is changed")
+			require.Equal(t, before, h.later(t).get(t, vectors).etag(), "nothing is changed")
 		})
 	}
 	h.with("If-Match", `"00000000000000000000000000000001"`).patch(t, vector, body{"order": "x"}).wrong(t, map[string]string{"order": ""})
 	// What is right beside what is wrong is not kept.
 	h.post(t, readings, body{"readings": []any{body{"value": 50}, body{"value": 50, "z": 1}}}).is(t, 400)
-	require.Empty(t, h.get(t, readings).is(t, 200).list(t, "readings"))
+	require.Empty(t, h.later(t).get(t, readings).is(t, 200).list(t, "readings"))
 }
 
 // testSmallNumbers sends numbers that are nearer to 0 than stores can keep.
@@ -117,13 +117,13 @@ func testSmallNumbers(t *testing.T, s *suite) {
 			number := raw{text: `{"weight": ` + tiny + `}`}
 			one := h.path + "/preferences/" + h.preference
 			h.patch(t, one, number).is(t, 200)
-			require.Zero(t, h.get(t, one).object(t)["weight"])
+			require.Zero(t, h.later(t).get(t, one).object(t)["weight"])
 			made := h.post(t, h.path+"/preferences", raw{text: `{"type": "artist", "value": "` + tiny + `", "weight": -` + tiny + `}`}).is(t, 201)
 			require.Contains(t, h.get(t, h.path+"/preferences/"+made.text(t, "preferenceId")).shown(), `"weight":0,`)
 			run := h.post(t, h.path+"/variables", body{"type": "accelerometer", "optedIn": true}).is(t, 201).text(t, "variableId")
 			list := h.path + "/variables/" + run
 			h.post(t, list+"/readings", raw{text: `{"value": ` + tiny + `, "cadence": ` + tiny + `}`}).is(t, 201)
-			kept := h.get(t, list+"/readings").list(t, "readings")[0]
+			kept := h.later(t).get(t, list+"/readings").list(t, "readings")[0]
 			require.Zero(t, kept["value"])
 			require.Zero(t, kept["cadence"])
 			h.del(t, list).is(t, 200)
