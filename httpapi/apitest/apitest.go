@@ -111,8 +111,9 @@ func (c *clock) advance(d time.Duration) {
 type world struct {
 	*suite
 	clock  *clock
-	store  store.Store // as opened, not as decorated
-	behind *stale      // nil: no reads are behind
+	store  store.Store     // as opened, not as decorated
+	behind *stale          // nil: no reads are behind
+	config rhythmiq.Config // of the app
 	app    *rhythmiq.App
 	base   string
 	http   *http.Client
@@ -158,6 +159,7 @@ func (s *suite) world(t *testing.T, changes ...change) *world {
 		}
 	}
 	config.Store = decorated
+	w.config = config
 	var err error
 	w.app, err = rhythmiq.New(config)
 	require.NoError(t, err)

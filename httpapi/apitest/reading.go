@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq"
 )
 
 // testPaging walks every list page by page.
@@ -246,6 +248,19 @@ func testStaleReads(t *testing.T, s *suite) {
 	as := l.with("Idempotency-Key", uuid.NewString())
 	once := as.post(t, l.path+"/api-keys", nil).is(t, 201)
 	require.Equal(t, once.shown(), as.post(t, l.path+"/api-keys", nil).is(t, 201).shown())
+	// Another server on the same store knows at once with what the tokens are signed.
+	var err error
+	w.app, err = rhythmiq.New(w.config)
+	require.NoError(t, err)
+	w.serve(t, "")
+	l.get(t, l.path).is(t, 200)
+	// What was created a moment ago keeps a profile from being deleted, and what was deleted a moment ago does not.
+	two := w.listener(t)
+	rock := two.prefer(t, "genre", "rock")
+	two.del(t, two.path).is(t, 409)
+	two.del(t, two.path+"/preferences/"+rock).is(t, 200)
+	two.del(t, two.path).is(t, 200)
+	two.get(t, two.path).is(t, 401)
 	// Logging out, and a profile that is gone.
 	l.del(t, "/sessions/current").is(t, 200)
 	l.get(t, l.path).is(t, 401)
