@@ -167,6 +167,10 @@ func TestSettleTime(t *testing.T) {
 		s.apply = func() error { applies++; time.Sleep(600 * time.Millisecond); return store.ErrUnavailable }
 		require.Equal(t, store.ErrUnavailable, store.Settle(t.Context(), s, put("a")))
 		require.Equal(t, 2, applies)
+		applies = 0
+		s.get = func() error { time.Sleep(600 * time.Millisecond); return store.ErrUnavailable }
+		require.Equal(t, store.ErrUnavailable, store.Settle(t.Context(), s, put("a")))
+		require.Equal(t, 1, applies, "looking takes time too")
 	})
 }
 

@@ -352,17 +352,16 @@ func testFaults(t *testing.T, s *suite) {
 		if op.prepare(t, w.listener(t)).method != http.MethodPost {
 			continue
 		}
-		for _, how := range breakages[:2] {
-			t.Run(op.name+" with an Idempotency-Key, "+how.name, func(t *testing.T) {
-				for at := 1; ; at++ {
-					a := op.prepare(t, w.listener(t))
-					a.as = a.as.with("Idempotency-Key", uuid.NewString())
-					if !b.breaks(t, op, a, how, at) {
-						break
-					}
+		how := breakages[1]
+		t.Run(op.name+" with an Idempotency-Key, "+how.name, func(t *testing.T) {
+			for at := 1; ; at++ {
+				a := op.prepare(t, w.listener(t))
+				a.as = a.as.with("Idempotency-Key", uuid.NewString())
+				if !b.breaks(t, op, a, how, at) {
+					break
 				}
-			})
-		}
+			}
+		})
 	}
 	t.Run("Nothing is left over", func(t *testing.T) {
 		for key := range written.keys {
