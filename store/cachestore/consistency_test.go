@@ -258,12 +258,9 @@ func TestBulkThatStopsHalfWay(t *testing.T) {
 	for _, x := range first {
 		require.Equal(t, 1, w.eventual(x.Key))
 	}
-	applies := 0
-	w.hooks.hook(nil, func(next func() error) error {
-		if applies++; applies == 2 {
-			return store.ErrUnavailable
-		}
-		return next()
+	w.hooks.hook(nil, func(func() error) error {
+		w.past(second[:store.MaxWrites]...)
+		return store.ErrUnavailable
 	})
 	require.ErrorIs(t, w.cache.Bulk(context.Background(), second), store.ErrUnavailable)
 	for i, x := range second {

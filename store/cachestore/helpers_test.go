@@ -121,10 +121,18 @@ func (h *hooked) Get(ctx context.Context, k store.Key, r store.Read) (store.Item
 }
 
 func (h *hooked) Apply(ctx context.Context, writes ...store.Write) error {
+	return h.write(func() error { return h.Store.Apply(ctx, writes...) })
+}
+
+// Bulk makes hooked a [store.Bulker], so that nothing is repeated on the way.
+func (h *hooked) Bulk(ctx context.Context, writes []store.Write) error {
+	return h.write(func() error { return store.Bulk(ctx, h.Store, writes...) })
+}
+
+func (h *hooked) write(next func() error) error {
 	h.mu.Lock()
 	hook := h.apply
 	h.mu.Unlock()
-	next := func() error { return h.Store.Apply(ctx, writes...) }
 	if hook == nil {
 		return next()
 	}

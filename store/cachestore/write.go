@@ -20,8 +20,8 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 	return w.err
 }
 
-// Bulk implements [store.Bulker], by [store.Bulk] on the store behind. Of what it has put that is kept of which something was
-// kept before: rows that are written in bulk are rarely read one by one.
+// Bulk implements [store.Bulker], by that of the store behind or, if it has none, by [store.Bulk] on it. Of what it has put it keeps that of
+// which something was kept before: rows that are written in bulk are rarely read one by one.
 func (s *Store) Bulk(ctx context.Context, writes []store.Write) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -29,7 +29,11 @@ func (s *Store) Bulk(ctx context.Context, writes []store.Write) error {
 	w := s.begin(writes)
 	w.bulk = true
 	defer w.end()
-	w.err = store.Bulk(ctx, s.inner, writes...)
+	if b, ok := store.As[store.Bulker](s.inner); ok {
+		w.err = b.Bulk(ctx, writes) // not by store.Bulk, which would repeat what our caller repeats
+	} else {
+		w.err = store.Bulk(ctx, s.inner, writes...)
+	}
 	w.returned = true
 	return w.err
 }
