@@ -255,8 +255,9 @@ func (s *Store) hit(p place, rec *record, key store.Key) (store.Item, error) {
 // past reads the store behind, and drops what is kept of key if it turns out to be out of date.
 func (s *Store) past(ctx context.Context, key store.Key, p place, r store.Read) (store.Item, error) {
 	item, err := s.inner.Get(ctx, key, r)
-	if absent := errors.Is(err, store.ErrNotFound); err == nil || absent {
-		if rec, ok := s.cache.GetEntryQuietly(p.id); ok && (rec.Value.absent != absent || rec.Value.version != item.Version) {
+	if err == nil || errors.Is(err, store.ErrNotFound) {
+		// Of what is absent both versions are none.
+		if rec, ok := s.cache.GetEntryQuietly(p.id); ok && rec.Value.version != item.Version {
 			s.drop(p)
 		}
 	}

@@ -52,6 +52,38 @@ func TestLoadsAreStrongForAMinute(t *testing.T) {
 	w.asked(1, 0)
 }
 
+// A clock that was set back, and then right again, makes loads neither eventual too early nor strong for ever.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	w := newWorldBefore(t, newClock(), newBehind(time.Now, always(0)))
+	k := key("a")
+	w.clock.advance(-time.Hour)
+	w.apply(put(k, 1))
+	w.cache.Evict()
+	require.Equal(w, 1, w.eventual(k))
+	w.asked(0, 1)
+	w.clock.advance(time.Hour + 2*time.Minute)
+	w.cache.Evict()
+	require.Equal(w, 1, w.eventual(k))
+	w.asked(1, 0)
+}
+
+// What this process has deleted may be there again by another's hand, and is looked for soon.
+func TestDeletionIsKnownForShort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	k := key("a")
+	w.apply(put(k, 1))
+	w.apply(store.Delete(k, store.None))
+	w.past(put(k, 2))
+	w.clock.advance(5*time.Second - time.Nanosecond)
+	require.Equal(w, absent, w.eventual(k))
+	w.asked(0, 0)
+	w.clock.advance(time.Nanosecond)
+	require.Equal(w, 2, w.eventual(k))
+	w.asked(0, 1)
+}
+
 // A load that a write overtakes is neither kept nor given to those who ask after the write.
 func TestLoadOvertakenByWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -167,13 +199,16 @@ func TestUnknownOutcome(t *testing.T) {
 				w := newWorld(t)
 				a, b := key("a"), key("b")
 				w.apply(put(a, 1), put(b, 1))
+				calls := 0
 				w.hooks.hook(nil, func(next func() error) error {
+					calls++
 					if tt.made {
 						require.NoError(t, next())
 					}
 					return tt.err
 				})
 				require.ErrorIs(t, write(w, put(a, 2), store.Delete(b, store.None)), tt.err)
+				require.Equal(t, 1, calls, "whether it is repeated is the caller's to say")
 				inA, inB := 1, 1
 				if tt.made {
 					inA, inB = 2, absent

@@ -60,7 +60,7 @@ func (s *Store) run(ctx context.Context, p place, l *load) (store.Item, error) {
 		l.rec = newAbsent(p, l.key.Sort, l.begun.add(s.negativeTTL))
 		item, err = store.Item{}, store.ErrNotFound
 	default:
-		item, l.err = store.Item{}, err
+		l.err = err
 	}
 	l.lost = l.rec == nil && ctx.Err() != nil
 	return item, err

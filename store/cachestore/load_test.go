@@ -172,6 +172,9 @@ func TestPanicOfOneFailsNobodyElse(t *testing.T) {
 			require.NoError(t, (<-a).err)
 		}
 		w.asked(2, 0)
+		st := w.cache.Stats()
+		require.EqualValues(t, 4, st.Misses)
+		require.Zero(t, st.Hits)
 	})
 }
 

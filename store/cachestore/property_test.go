@@ -165,8 +165,12 @@ func (m *model) Eventual(t *rapid.T) {
 func (m *model) EventualAgain(t *rapid.T) { m.Eventual(t) }
 func (m *model) EventualThen(t *rapid.T)  { m.Eventual(t) }
 
-// Check runs after each step.
-func (m *model) Check(*rapid.T) {}
+// Check runs after each step: what has ended leaves nothing behind.
+func (m *model) Check(t *rapid.T) {
+	for _, s := range m.servers {
+		require.Zero(t, s.cache.UnderWay())
+	}
+}
 
 func TestNothingIsShownThatMayNotBe(t *testing.T) {
 	t.Parallel()
@@ -268,6 +272,7 @@ func TestConcurrentWritersAndReaders(t *testing.T) {
 		require.EqualValues(t, writers*rounds, acknowledged[i].Load())
 		require.Equal(t, writers*rounds, w.eventual(k))
 	}
+	require.Zero(t, w.cache.UnderWay())
 	require.Positive(t, w.cache.Stats().Hits)
 	require.Positive(t, w.cache.Stats().StrongLoads)
 }
