@@ -158,7 +158,7 @@ func (n *Network) Counts() map[string]int {
 // Troubles names everything that can happen, in the terms of Counts.
 func Troubles() []string {
 	var names []string
-	for _, f := range fates {
+	for _, f := range fates[steady+1:] {
 		names = append(names, f.name)
 	}
 	for _, a := range answers {
@@ -226,7 +226,7 @@ func (l *Line) fate() int {
 	at := l.draw(sum)
 	for i, f := range fates {
 		if at -= f.weight; at < 0 {
-			if !l.healed.Load() {
+			if i != steady {
 				l.network.count(f.name)
 			}
 			return i
