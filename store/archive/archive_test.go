@@ -210,6 +210,27 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// A house of many large items is written and read in steps that are bounded in bytes too.
+func TestLargeItems(t *testing.T) {
+	t.Parallel()
+	ctx, a, b := context.Background(), memory(), memory()
+	const n = 70
+	for i := range n {
+		item := large()
+		item.Key.Partition[0], item.Version[1] = byte(i), byte(i)
+		require.NoError(t, a.Apply(ctx, store.Put(item, store.None)))
+	}
+	path := filepath.Join(t.TempDir(), "house")
+	out, err := Export(ctx, a, path, &ExportOptions{Now: now, page: n - 1})
+	require.NoError(t, err)
+	require.Greater(t, out.Bytes, int64(syncBytes))
+	var batches []Progress
+	_, err = Import(ctx, b, path, &ImportOptions{Now: now, Progress: func(p Progress) { batches = append(batches, p) }})
+	require.NoError(t, err)
+	require.Len(t, batches, 5) // of 4 MiB and a line
+	same(t, a, b)
+}
+
 func TestNothing(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
@@ -480,6 +501,18 @@ func TestPositions(t *testing.T) {
 }
 
 var errAny = errors.New("any error")
+
+// Where no position can be kept, nothing is written.
+func TestNoPlaceForAPosition(t *testing.T) {
+	t.Parallel()
+	s, to := memory(), memory()
+	house(t, s, 4)
+	path := write(t, exported(t, s))
+	require.NoError(t, os.Mkdir(path+Position+".new", 0o700))
+	_, err := Import(context.Background(), to, path, &ImportOptions{Now: now})
+	require.ErrorContains(t, err, "is a directory")
+	require.Empty(t, all(t, to))
+}
 
 // Where all that was written so far can expire, an import begins again and still does not take its own items for another house.
 func TestNoProbe(t *testing.T) {
