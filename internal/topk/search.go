@@ -156,7 +156,11 @@ func (x *Index) scorer(query []float32) func(dst []float32, at int) {
 	}
 	switch x.precision {
 	case INT8:
-		q := vector.NewQuery8(query)
+		weighted := make([]float32, x.k)
+		for p, v := range query {
+			weighted[p] = v * x.weights[p]
+		}
+		q := vector.NewQuery8(weighted)
 		return func(dst []float32, at int) {
 			vector.ScorePanels8(cut(dst, at), q, x.panels8[at*vector.Stride8(x.k):], x.scales[at:])
 		}

@@ -25,7 +25,8 @@ import (
 // Precision is in how many bits an item's factors are kept.
 type Precision uint8
 
-// The precisions. An index in INT8 keeps whole multiples of a scale for each item, see [vector.PackPanels8].
+// The precisions. An index in INT8 divides each factor by its root mean square over all items, so that none is rounded more than
+// another, and keeps whole multiples of a scale for each item, see [vector.PackPanels8].
 const (
 	FP32 Precision = iota + 1
 	FP16
@@ -68,13 +69,14 @@ type Index struct {
 	panels16 []uint16
 	panels8  []uint8
 	scales   []float32 // INT8: of each item
+	weights  []float32 // INT8: what a query's factors are multiplied with first
 
 	rows   []float32 // of the one that rescore says, row by row
 	rows16 []uint16
 }
 
 // New returns an index over the items, rows of so many factors each. It copies them (but see [Options.Rescore]). The error, of kind
-// invalid, says what is wrong with them: factors that are not finite, or too large for FP16; more than 1,024 a row for INT8.
+// invalid, says what is wrong with them: factors that are not finite, or too large (FP16 ends at 65,504, INT8 at 10³⁰); more than 1,024 a row for INT8.
 func New(items []float32, factors int, o Options) (*Index, error) {
 	if o.Precision == 0 {
 		o.Precision = FP32
@@ -86,29 +88,63 @@ func New(items []float32, factors int, o Options) (*Index, error) {
 	lanes := vector.Panels(x.n) * vector.PanelWidth
 	switch x.precision {
 	case INT8:
-		x.panels8, x.scales = make([]uint8, lanes*vector.Stride8(factors)), make([]float32, lanes)
-		vector.PackPanels8(x.panels8, x.scales, items, factors)
+		x.panels8, x.scales = large[uint8](lanes*vector.Stride8(factors)), make([]float32, lanes)
+		x.pack8(items)
 	case FP16:
-		x.panels16 = make([]uint16, lanes*factors)
+		x.panels16 = large[uint16](lanes * factors)
 		scratch := make([]float32, vector.PanelWidth*factors)
 		for at := 0; at < len(items); at += len(scratch) {
 			vector.PackPanels(scratch, items[at:min(at+len(scratch), len(items))], factors)
 			vector.Encode16(x.panels16[at:], scratch)
 		}
 	default:
-		x.panels = make([]float32, lanes*factors)
+		x.panels = large[float32](lanes * factors)
 		vector.PackPanels(x.panels, items, factors)
 	}
 	switch o.Rescore {
 	case FP32:
 		x.rows = items
-	default: // not at all
 	case FP16:
 		x.rows16 = make([]uint16, len(items))
 		vector.Encode16(x.rows16, items)
+	default: // not at all
 	}
 	return x, nil
 }
+
+// pack8 rounds the items to eight bits. Without the division by its root mean square a factor of small spread, of which trained models have many,
+// would be rounded to the steps that the one of the largest spread needs.
+func (x *Index) pack8(items []float32) {
+	spread := make([]float64, x.k)
+	for i, v := range items {
+		spread[i%x.k] += float64(v) * float64(v)
+	}
+	var most float64
+	for p, sum := range spread {
+		spread[p] = math.Sqrt(sum / float64(x.n))
+		most = max(most, spread[p])
+	}
+	x.weights = make([]float32, x.k)
+	for p, s := range spread {
+		if s > 0 {
+			x.weights[p] = float32(s / most)
+		}
+	}
+	scratch := make([]float32, vector.PanelWidth*x.k)
+	for row := 0; row < x.n; row += vector.PanelWidth {
+		part := items[row*x.k : min(x.n, row+vector.PanelWidth)*x.k]
+		for i, v := range part {
+			scratch[i] = 0
+			if s := spread[i%x.k]; s > 0 {
+				scratch[i] = float32(float64(v) / s * most)
+			}
+		}
+		vector.PackPanels8(x.panels8[row*vector.Stride8(x.k):], x.scales[row:row+vector.PanelWidth], scratch[:len(part)], x.k)
+	}
+}
+
+// most8 is how large a factor may be for INT8: times the root of the number of items, it is still a float32.
+const most8 = 1e30
 
 func check(items []float32, factors int, o Options) error {
 	var f fault.Fields
@@ -126,6 +162,8 @@ func check(items []float32, factors int, o Options) error {
 	most := float32(math.MaxFloat32)
 	if o.Precision == FP16 || o.Rescore == FP16 {
 		most = vector.MaxFloat16
+	} else if o.Precision == INT8 {
+		most = most8
 	}
 	if !within(items, most) {
 		f.Add("items", "must be finite, and within ±%v", most)
@@ -146,5 +184,5 @@ func (x *Index) Factors() int { return x.k }
 
 // Bytes returns how much memory the index takes, with what it keeps for scoring again.
 func (x *Index) Bytes() int64 {
-	return 4*int64(len(x.panels)+len(x.scales)+len(x.rows)) + 2*int64(len(x.panels16)+len(x.rows16)) + int64(len(x.panels8))
+	return 4*int64(len(x.panels)+len(x.scales)+len(x.weights)+len(x.rows)) + 2*int64(len(x.panels16)+len(x.rows16)) + int64(len(x.panels8))
 }
