@@ -18,8 +18,9 @@ import (
 // lines reads a file line by line and knows where it is.
 type lines struct {
 	r      *bufio.Reader
-	number int64 // of the line last read, from 1
-	offset int64 // behind it
+	long   []byte // a line that does not fit into its buffer
+	number int64  // of the line last read, from 1
+	offset int64  // behind it
 }
 
 var (
@@ -28,21 +29,32 @@ var (
 	errAfterEnd = errors.New("stands behind the end")
 )
 
+// readBytes are read at once. Most lines are much shorter than the longest ones.
+const readBytes = 32 << 10
+
 func newLines(r io.Reader, number, offset int64) *lines {
-	return &lines{r: bufio.NewReaderSize(r, MaxLine), number: number, offset: offset}
+	return &lines{r: bufio.NewReaderSize(r, readBytes), number: number, offset: offset}
 }
 
 // next returns the next line with its end. It is good until the next call. After the last line the error is io.EOF.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		l.long = append(l.long[:0], line...)
+		for errors.Is(err, bufio.ErrBufferFull) && len(l.long) <= MaxLine {
+			line, err = l.r.ReadSlice('\n')
+			l.long = append(l.long, line...)
+		}
+		line = l.long
+	}
 	switch {
+	case len(line) > MaxLine:
+		l.number++
+		return nil, errTooLong
 	case err == nil:
 		l.number++
 		l.offset += int64(len(line))
 		return line, nil
-	case errors.Is(err, bufio.ErrBufferFull):
-		l.number++
-		return nil, errTooLong
 	case errors.Is(err, io.EOF) && len(line) > 0:
 		l.number++
 		return nil, errCut
