@@ -2,6 +2,7 @@ package ml
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
@@ -59,6 +60,21 @@ type FitOptions struct {
 	// without a stop.
 	Checkpoints Checkpoints
 	Start       Model // nil, or a model of the same algorithm to start from: a warm start
+	// Watch, if set, is called by algorithms that go on in steps with the model as it is after steps 1, 2, 4, 8 and so on, but not after the last.
+	// The model is good for the time of the call. Where Watch returns false, Fit gives up and its error is [ErrStopped]. Watching does not change
+	// the model.
+	Watch func(step, steps int, m Model) (goOn bool)
+}
+
+// ErrStopped is the error of a fit that its watcher ended.
+var ErrStopped = errors.New("ml: the fit was stopped by its watcher")
+
+// Watched calls Watch if it is due after a step, and returns ErrStopped if that ends the fit. model is called if it is needed.
+func (o FitOptions) Watched(step, steps int, model func() Model) error {
+	if o.Watch == nil || step >= steps || step&(step-1) != 0 || o.Watch(step, steps, model()) {
+		return nil
+	}
+	return ErrStopped
 }
 
 // Progress is how far a fit is.

@@ -121,6 +121,9 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 				Left: elapsed * time.Duration(f.iterations-f.done) / time.Duration(f.done-from),
 			})
 		}
+		if err := o.Watched(f.done, f.iterations, func() ml.Model { return newModel(d.Items, f.items, f.options) }); err != nil {
+			return nil, err
+		}
 	}
 	return newModel(d.Items, f.items, f.options), nil
 }

@@ -90,6 +90,9 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 				Left: elapsed * time.Duration(f.epochs-f.done) / time.Duration(f.done-from),
 			})
 		}
+		if err := o.Watched(f.done, f.epochs, func() ml.Model { return newModel(d, f.items, f.options) }); err != nil {
+			return nil, err
+		}
 	}
 	return newModel(d, f.items, f.options), nil
 }

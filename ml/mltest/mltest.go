@@ -46,6 +46,7 @@ func Run(t *testing.T, a ml.Algorithm, o Options) {
 		"Stops":       s.stops,
 		"Progress":    s.progress,
 		"Resumes":     s.resumes,
+		"Watched":     s.watched,
 		"Edges":       s.edges,
 		"Concurrency": s.concurrency,
 	} {
@@ -334,6 +335,31 @@ func (s *suite) resumes(t *testing.T) {
 		other := file(t, s.fit(t, s.data, ml.FitOptions{Seed: 6, Threads: 2}))
 		require.True(t, bytes.Equal(other, file(t, s.fit(t, s.data, ml.FitOptions{Seed: 6, Threads: 2, Checkpoints: k}))), "another seed goes on from a checkpoint")
 	}
+}
+
+// A watcher sees models after steps 1, 2, 4 and so on, does not change the model, and can end the fit.
+func (s *suite) watched(t *testing.T) {
+	var steps []int
+	scores := make([]float32, len(s.data.Items))
+	o := ml.FitOptions{Seed: 5, Threads: 2}
+	want := file(t, s.fit(t, s.data, o))
+	o.Watch = func(step, all int, m ml.Model) bool {
+		require.Less(t, step, all)
+		require.Equal(t, s.a.Name(), m.Algorithm())
+		m.Scores(scores, heard(s.data, 0))
+		steps = append(steps, step)
+		return true
+	}
+	require.True(t, bytes.Equal(want, file(t, s.fit(t, s.data, o))), "being watched changes the model")
+	for i, step := range steps {
+		require.Equal(t, 1<<i, step)
+	}
+	if len(steps) == 0 {
+		return // it does not go on in steps
+	}
+	o.Watch = func(step, _ int, _ ml.Model) bool { return step < steps[len(steps)-1] }
+	_, err := s.a.Fit(context.Background(), s.data, s.o.Values, o)
+	require.ErrorIs(t, err, ml.ErrStopped)
 }
 
 // Listeners and items without anything, and strangers, are no trouble.
