@@ -32,6 +32,9 @@ const (
 	batchBytes = 4 << 20 // … or so many bytes of lines, whichever is reached first
 )
 
+// saveEvery is how often the position is saved, which waits for the disk. What was written since is written again after a kill.
+const saveEvery = time.Second
+
 // Position ends the name of the small file in which Import keeps its position, beside the archive, until it has come to the end.
 const Position = ".import"
 
@@ -39,8 +42,8 @@ const Position = ".import"
 // give the same answers. It first holds the whole file against its sums, and writes nothing if they are wrong, if it has no end ([ErrUnfinished])
 // or if the store already holds something ([ErrNotEmpty]): two houses in one would be neither.
 //
-// An import that was stopped goes on behind the last batch that is known to have been written, if called again with the same archive and a store of the
-// same name that holds that batch; else it begins again, which does no harm. Items that have expired meanwhile are left out.
+// An import that was stopped goes on where it was, or up to a second of work before that if it was killed, if called again with the same archive and a store of the
+// same name that holds what was written last; else it begins again, which does no harm. Items that have expired meanwhile are left out.
 // Nobody else should write to the store meanwhile.
 func Import(ctx context.Context, s store.Store, path string, o *ImportOptions) (Summary, error) {
 	if o == nil {
@@ -111,20 +114,25 @@ func (i *importer) run(ctx context.Context, f io.ReadSeeker, start int64) error 
 		return err
 	}
 	l := newLines(io.LimitReader(f, i.until-i.position.Offset), i.position.Line, i.position.Offset)
+	saved := time.Now()
 	for {
 		batch, err := i.read(l)
 		if err != nil {
 			return err
 		}
 		if err := store.Bulk(ctx, i.s, batch.writes...); err != nil {
+			_ = i.position.save(i.path + Position) // the older one will do
 			return err
 		}
 		i.position.wrote(batch, l)
 		if l.offset == i.until {
 			break
 		}
-		if err := i.position.save(i.path + Position); err != nil {
-			return err
+		if time.Since(saved) >= saveEvery {
+			if err := i.position.save(i.path + Position); err != nil {
+				return err
+			}
+			saved = time.Now()
 		}
 		i.tell(l.offset)
 	}
