@@ -47,6 +47,9 @@ func (c *call) failure(err error) answer {
 	e, ok := fault.As(err)
 	switch {
 	case ok:
+		if e.Kind == fault.Unavailable && c.ctx.Err() == nil {
+			c.outOfReach(err)
+		}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e = fault.Wrap(err, fault.Unavailable, messageUnavailable)
 	default:

@@ -31,6 +31,7 @@ type Handler struct {
 	signUps limiter
 	sealing chan struct{} // bounds how many slow keys are derived at a time
 	waiting atomic.Int64  // for slow keys, theirs being derived included
+	outage  outage
 	outer   http.Handler
 }
 

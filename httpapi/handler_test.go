@@ -310,7 +310,12 @@ func TestLog(t *testing.T) {
 	require.Contains(t, line["cause"], "the disk is on fire")
 	h.log.Reset()
 	h.store.get = func(context.Context, store.Key) error { return store.ErrUnavailable }
-	require.Equal(t, http.StatusServiceUnavailable, h.do(http.MethodGet, h.path, "").Code)
+	for range 3 {
+		require.Equal(t, http.StatusServiceUnavailable, h.do(http.MethodGet, h.path, "").Code)
+	}
+	require.Equal(t, 1, strings.Count(h.log.String(), "out of reach"), h.log.String())
+	require.Contains(t, h.log.String(), `"requests":1`)
+	h.log.Reset()
 	h.store.get = nil
 	h.do(http.MethodGet, "/nowhere", "")
 	h.do(http.MethodPost, h.path+"/preferences", "{")
