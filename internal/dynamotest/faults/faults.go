@@ -188,6 +188,9 @@ type Line struct {
 	rand      *rand.Rand
 }
 
+// connections is how many a line has at a time.
+const connections = 128
+
 // Line returns a new line, whose troubles are drawn by seed. Its connections are closed when the test ends.
 func (n *Network) Line(t testing.TB, seed uint64) *Line {
 	t.Helper()
@@ -196,6 +199,8 @@ func (n *Network) Line(t testing.TB, seed uint64) *Line {
 	l.transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, n.address(l.fate()))
 	}
+	// What waits for a connection does not keep DynamoDB busy with requests that were given up meanwhile.
+	l.transport.MaxConnsPerHost = connections
 	t.Cleanup(l.transport.CloseIdleConnections)
 	l.Client = dynamotest.Client(t, n.endpoint, func(o *dynamodb.Options) { o.HTTPClient = &http.Client{Transport: l} })
 	return l
