@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 )
 
 // Scored is an item, by column, and how well it suits.
@@ -53,15 +50,19 @@ func better(a, b float32) bool {
 
 // Metrics say how well a model finds what listeners went on to hear, on the whole catalog, each listener counting the same.
 type Metrics struct {
-	Listeners int     // who had something to find
-	NDCG10    float64 // normalized discounted cumulative gain of the first 10, relevance 0 or 1
-	Recall20  float64 // share of what was to be found that is among the first 20
-	Coverage  float64 // share of the items that are among anybody's first 10
+	Listeners int     `json:"listeners"` // who had something to find
+	NDCG10    float64 `json:"ndcg10"`    // normalized discounted cumulative gain of the first 10, relevance 0 or 1
+	Recall20  float64 `json:"recall20"`  // share of what was to be found that is among the first 20
+	Coverage  float64 `json:"coverage"`  // share of the items that are among anybody's first 10
+	// The standard errors of the means over listeners: how far they would wander with other listeners of the same kind.
+	NDCG10Error   float64 `json:"ndcg10Error"`
+	Recall20Error float64 `json:"recall20Error"`
 }
 
 // String is short, for logs and terminals.
 func (m Metrics) String() string {
-	return fmt.Sprintf("NDCG@10 %.4f, Recall@20 %.4f, coverage %.3f, %d listeners", m.NDCG10, m.Recall20, m.Coverage, m.Listeners)
+	return fmt.Sprintf("NDCG@10 %.4f ± %.4f, Recall@20 %.4f ± %.4f, coverage %.3f, %d listeners",
+		m.NDCG10, m.NDCG10Error, m.Recall20, m.Recall20Error, m.Coverage, m.Listeners)
 }
 
 const (
@@ -74,62 +75,74 @@ const (
 // the formulas: Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques" (2002), with binary relevance and an ideal of
 // min(10, what is to be found).
 func Evaluate(ctx context.Context, m Model, train, test *Matrix, threads int) (Metrics, error) {
+	r, err := rank(ctx, m, train, test, recallDepth, threads)
+	if err != nil {
+		return Metrics{}, err
+	}
+	return r.metrics(), nil
+}
+
+// ranking is what a model recommends to the listeners of a test, and what that is worth.
+type ranking struct {
+	rows    []int      // the listeners with something to find
+	top     [][]Scored // of each, the best first
+	gains   []float64  // NDCG@10 of each
+	recalls []float64  // Recall@20 of each
+	items   int
+}
+
+func rank(ctx context.Context, m Model, train, test *Matrix, depth, threads int) (*ranking, error) {
 	if train.Rows() != test.Rows() || train.Columns > test.Columns {
-		return Metrics{}, fmt.Errorf("ml: evaluate on %d × %d after %d × %d", test.Rows(), test.Columns, train.Rows(), train.Columns)
+		return nil, fmt.Errorf("ml: evaluate on %d × %d after %d × %d", test.Rows(), test.Columns, train.Rows(), train.Columns)
 	}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+	r := &ranking{items: train.Columns}
+	for u := range test.Rows() {
+		if test.Starts[u] < test.Starts[u+1] {
+			r.rows = append(r.rows, u)
+		}
 	}
-	rows := test.Rows()
-	gains, recalls := make([]float64, rows), make([]float64, rows) // added up in order, so that threads do not matter
-	seen := make([]atomic.Bool, train.Columns)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range threads {
-		wg.Go(func() {
-			scores := make([]float32, train.Columns)
-			var top []Scored
-			for ctx.Err() == nil {
-				u := int(next.Add(1)) - 1
-				if u >= rows {
-					return
-				}
-				want, _ := test.Row(u)
-				if len(want) == 0 {
-					continue
-				}
-				cols, weights := train.Row(u)
-				m.Scores(scores, Heard{Listener: u, Items: cols, Weights: weights})
-				top = Top(top, scores, cols, recallDepth)
-				gains[u], recalls[u] = rate(top, want)
-				for _, t := range top[:min(gainDepth, len(top))] {
-					seen[t.Item].Store(true)
-				}
+	return r, Recommend(ctx, m, train, r.rows, depth, threads, func(u int, top []Scored) error {
+		want, _ := test.Row(u)
+		r.add(slices.Clone(top), want)
+		return nil
+	})
+}
+
+func (r *ranking) add(top []Scored, want []int32) {
+	gain, recall := rate(top[:min(recallDepth, len(top))], want)
+	r.top, r.gains, r.recalls = append(r.top, top), append(r.gains, gain), append(r.recalls, recall)
+}
+
+func (r *ranking) metrics() Metrics {
+	out := Metrics{Listeners: len(r.rows)}
+	out.NDCG10, out.NDCG10Error = meanError(r.gains)
+	out.Recall20, out.Recall20Error = meanError(r.recalls)
+	seen, n := make([]bool, r.items), 0
+	for _, top := range r.top {
+		for _, t := range top[:min(gainDepth, len(top))] {
+			if !seen[t.Item] {
+				seen[t.Item] = true
+				n++
 			}
-		})
-	}
-	wg.Wait()
-	if ctx.Err() != nil {
-		return Metrics{}, ctx.Err()
-	}
-	var out Metrics
-	for u := range rows {
-		if test.Starts[u] == test.Starts[u+1] {
-			continue
-		}
-		out.Listeners++
-		out.NDCG10 += gains[u]
-		out.Recall20 += recalls[u]
-	}
-	for i := range seen {
-		if seen[i].Load() {
-			out.Coverage++
 		}
 	}
-	out.NDCG10 /= float64(max(1, out.Listeners))
-	out.Recall20 /= float64(max(1, out.Listeners))
-	out.Coverage /= float64(max(1, len(seen)))
-	return out, nil
+	out.Coverage = float64(n) / float64(max(1, r.items))
+	return out
+}
+
+// meanError returns the mean of x and its standard error; 0 of too few.
+func meanError(x []float64) (mean, standard float64) {
+	for _, v := range x {
+		mean += v / float64(len(x))
+	}
+	if len(x) < 2 { //nolint:mnd // one has no spread
+		return mean, 0
+	}
+	square := 0.0
+	for _, v := range x {
+		square += (v - mean) * (v - mean)
+	}
+	return mean, math.Sqrt(square / float64(len(x)-1) / float64(len(x)))
 }
 
 // rate returns NDCG@10 and Recall@20 of a ranking.
