@@ -73,7 +73,6 @@ func newHouse(t *testing.T, open func(now func() time.Time) store.Store) *house 
 	t.Cleanup(server.Close)
 	h.url, h.client = server.URL, server.Client()
 	h.furnish(t)
-	require.NoError(t, app.Sweep(t.Context())) // counts popularity
 	return h
 }
 
