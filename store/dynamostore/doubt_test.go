@@ -1,0 +1,223 @@
+package dynamostore_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/dynamostore"
+)
+
+// A write whose answer is lost is looked for. Where it cannot be found it is neither made nor not.
+func TestReadBack(t *testing.T) {
+	t.Parallel()
+	s, l, safe := harmed(t)
+	lost := only("PutItem", losing(errReset))
+	both := func(a, b fault) fault {
+		return func(r *http.Request, nth int, forward func() (*http.Response, error)) (*http.Response, error) {
+			return a(r, nth, func() (*http.Response, error) { return b(r, nth, forward) })
+		}
+	}
+	t.Run("found", func(t *testing.T) {
+		p, _ := ready(t, safe)
+		l.does(lost)
+		require.NoError(t, s.Apply(t.Context(), put(p, "new", store.Absent)))
+		require.Equal(t, 1, l.attempts("PutItem"))
+		require.Equal(t, 1, l.attempts("GetItem"))
+		require.Contains(t, string(l.bodies("GetItem")[0]), `"ConsistentRead":true`)
+	})
+	t.Run("cannot be read", func(t *testing.T) {
+		p, _ := ready(t, safe)
+		l.does(both(lost, only("GetItem", refusing(500, "{}"))))
+		require.ErrorIs(t, s.Apply(t.Context(), put(p, "new", store.Absent)), store.ErrUnavailable)
+		require.True(t, there("new")(t, safe, p))
+	})
+	t.Run("overwritten since", func(t *testing.T) {
+		p, _ := ready(t, safe)
+		l.does(both(lost, only("GetItem", func(_ *http.Request, _ int, forward func() (*http.Response, error)) (*http.Response, error) {
+			require.NoError(t, safe.Apply(t.Context(), put(p, "new", store.None)))
+			return forward()
+		})))
+		err := s.Apply(t.Context(), put(p, "new", store.Absent))
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		require.NotErrorIs(t, err, store.ErrConflict)
+	})
+	t.Run("a transaction that never came", func(t *testing.T) {
+		p, old := ready(t, safe)
+		l.does(only("TransactWriteItems", failing(errReset)))
+		require.ErrorIs(t, s.Apply(t.Context(), store.Delete(at(p, "old"), store.VersionIs(old)), put(p, "new", store.None)), store.ErrUnavailable)
+		require.False(t, gone("old")(t, safe, p))
+	})
+	t.Run("a transaction that came, all answers lost", func(t *testing.T) {
+		p, old := ready(t, safe)
+		l.does(only("TransactWriteItems", losing(errReset)))
+		require.NoError(t, s.Apply(t.Context(), store.Delete(at(p, "old"), store.VersionIs(old)), put(p, "new", store.Absent)))
+		require.Equal(t, 3, l.attempts("TransactWriteItems"))
+		require.True(t, gone("old")(t, safe, p))
+		same(t, l, "TransactWriteItems")
+	})
+	t.Run("deletes that came, all answers lost", func(t *testing.T) {
+		p, old := ready(t, safe)
+		l.does(only("TransactWriteItems", losing(errReset)))
+		err := s.Apply(t.Context(), store.Delete(at(p, "old"), store.VersionIs(old)), store.Delete(at(p, "other"), store.Present))
+		require.ErrorIs(t, err, store.ErrUnavailable) // a deletion leaves no trace of who made it
+		require.True(t, gone("old")(t, safe, p))
+	})
+}
+
+// An Apply that was made before finds that what it deletes is gone. What it cannot find out, or what changes all the time, is unavailable.
+func TestMadeBefore(t *testing.T) {
+	t.Parallel()
+	s, l, safe := harmed(t)
+	p, old := ready(t, safe)
+	writes := []store.Write{put(p, "new", store.Absent), store.Delete(at(p, "old"), store.VersionIs(old))}
+	require.NoError(t, safe.Apply(t.Context(), writes...))
+
+	l.does(nil)
+	require.NoError(t, s.Apply(t.Context(), writes...))
+	require.Equal(t, 2, l.attempts("TransactWriteItems"))
+	require.NotEqual(t, token(t, l, 0), token(t, l, 1), "other conditions need another token")
+
+	l.does(only("GetItem", refusing(500, "{}")))
+	err := s.Apply(t.Context(), writes...)
+	require.ErrorIs(t, err, store.ErrUnavailable)
+	require.NotErrorIs(t, err, store.ErrConflict)
+
+	// The item comes before each second transaction, and goes before each first.
+	l.does(only("TransactWriteItems", func(_ *http.Request, nth int, forward func() (*http.Response, error)) (*http.Response, error) {
+		if nth%2 == 0 {
+			require.NoError(t, safe.Apply(t.Context(), put(p, "old", store.None)))
+		} else {
+			require.NoError(t, safe.Apply(t.Context(), store.Delete(at(p, "old"), store.None)))
+		}
+		return forward()
+	}))
+	require.ErrorIs(t, s.Apply(t.Context(), writes...), store.ErrUnavailable)
+	require.Equal(t, 16, l.attempts("TransactWriteItems"))
+
+	// Somebody else's is a conflict.
+	l.does(nil)
+	err = s.Apply(t.Context(), writes...)
+	require.ErrorIs(t, err, store.ErrConflict)
+	require.True(t, store.Has(err, at(p, "old")))
+	require.False(t, store.Has(err, at(p, "new")))
+}
+
+func token(t *testing.T, l *line, i int) string {
+	t.Helper()
+	var in struct{ ClientRequestToken string }
+	require.NoError(t, json.Unmarshal(l.bodies("TransactWriteItems")[i], &in))
+	require.NotEmpty(t, in.ClientRequestToken)
+	require.LessOrEqual(t, len(in.ClientRequestToken), 36) // DynamoDB's limit
+	return in.ClientRequestToken
+}
+
+// A transaction that ends for another reason than a condition is neither a conflict nor unavailable.
+func TestOtherReasons(t *testing.T) {
+	t.Parallel()
+	s, l, safe := harmed(t)
+	p, old := ready(t, safe)
+	l.does(refusing(400, `{"__type":"com.amazonaws.dynamodb.v20120810#TransactionCanceledException","message":"so it is",`+
+		`"CancellationReasons":[{"Code":"ValidationError","Message":"too large"},{"Code":"None"},{"Code":"ConditionalCheckFailed"}]}`))
+	err := s.Apply(t.Context(), put(p, "new", store.Absent), store.Delete(at(p, "old"), store.VersionIs(old)))
+	require.ErrorContains(t, err, "TransactionCanceledException")
+	require.NotErrorIs(t, err, store.ErrConflict)
+	require.NotErrorIs(t, err, store.ErrUnavailable)
+	require.Equal(t, 1, l.attempts("TransactWriteItems"))
+}
+
+// A page may end with the last item below a bound, where the item of the bound itself follows.
+func TestPagesUpToABound(t *testing.T) {
+	t.Parallel()
+	s := dynamotest.Store(t, nil, unhurried)
+	p := store.Partition(uuid.New())
+	for i := range 6 {
+		w := put(p, strconv.Itoa(i), store.None)
+		w.Index = &store.Index{Partition: p, Sort: strconv.Itoa(i)}
+		require.NoError(t, s.Apply(t.Context(), w))
+	}
+	for limit := 1; limit < 6; limit++ {
+		for _, descending := range []bool{false, true} {
+			for _, byIndex := range []bool{false, true} {
+				q := store.Query{Table: store.Users, Partition: p, From: "1", To: "4", Limit: limit, Descending: descending, ByIndex: byIndex}
+				var got []string
+				for item, err := range store.All(t.Context(), s, q) {
+					require.NoError(t, err)
+					got = append(got, item.Key.Sort)
+				}
+				want := []string{"1", "2", "3"}
+				if descending {
+					want = []string{"3", "2", "1"}
+				}
+				require.Equal(t, want, got, "%+v", q)
+			}
+		}
+	}
+}
+
+// What somebody else wrote into the tables is an error that names it.
+func TestForeignRows(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t, dynamotest.Endpoint(t))
+	o := dynamostore.Options{Prefix: dynamotest.Tables(t, client)}
+	unhurried(&o)
+	s, err := dynamostore.New(client, &o)
+	require.NoError(t, err)
+	p := store.Partition(uuid.New())
+	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(o.Prefix + "users"), Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberB{Value: p[:]}, "sk": &types.AttributeValueMemberS{Value: "foreign"},
+	}})
+	require.NoError(t, err)
+	const want = "/foreign was not written by this store: _v is missing or malformed"
+	_, err = s.Get(t.Context(), at(p, "foreign"), store.Strong)
+	require.ErrorContains(t, err, want)
+	_, err = s.List(t.Context(), store.Query{Table: store.Users, Partition: p})
+	require.ErrorContains(t, err, want)
+	_, err = s.Scan(t.Context(), store.Users, "", 0)
+	require.ErrorContains(t, err, want)
+	// It counts as absent to conditions, so that it can be replaced.
+	require.NoError(t, s.Apply(t.Context(), put(p, "foreign", store.Absent)))
+
+	// A partition key that is none of ours.
+	_, err = client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: aws.String(o.Prefix + "models"), Item: map[string]types.AttributeValue{
+		"pk": &types.AttributeValueMemberB{Value: []byte{1}}, "sk": &types.AttributeValueMemberS{Value: "foreign"},
+	}})
+	require.NoError(t, err)
+	_, err = s.Scan(t.Context(), store.Models, "", 1)
+	require.ErrorContains(t, err, "pk is missing or malformed")
+}
+
+// Garbage where a page should end is an error, not an end.
+func TestForeignPageEnds(t *testing.T) {
+	t.Parallel()
+	s, l, _ := harmed(t)
+	l.does(refusing(200, `{"Items":[],"LastEvaluatedKey":{"sk":{"N":"1"}}}`))
+	_, err := s.List(t.Context(), store.Query{Table: store.Users})
+	require.ErrorContains(t, err, "the end of a page: sk is missing or malformed")
+	_, err = s.Scan(t.Context(), store.Users, "", 0)
+	require.ErrorContains(t, err, "the end of a page: pk is missing or malformed")
+}
+
+// The client's own retries are off, whatever the host has set.
+func TestClientDoesNotRetry(t *testing.T) {
+	t.Parallel()
+	endpoint := dynamotest.Endpoint(t)
+	client := dynamotest.Client(t, endpoint)
+	l := &line{next: client.Options().HTTPClient, harm: refusing(500, "{}")}
+	s, err := dynamostore.New(dynamotest.Client(t, endpoint, func(o *dynamodb.Options) {
+		o.HTTPClient, o.RetryMaxAttempts = l, 10
+	}), nil)
+	require.NoError(t, err)
+	require.ErrorIs(t, s.Apply(context.WithoutCancel(t.Context()), put(store.Partition{}, "new", store.None)), store.ErrUnavailable)
+	require.Equal(t, 1, l.attempts("PutItem"))
+}
