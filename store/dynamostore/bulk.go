@@ -15,8 +15,8 @@ import (
 const (
 	batchSize    = 25 // writes in a BatchWriteItem
 	batchesAside = 4  // BatchWriteItems at a time
-	// batchBytes bounds bodies and sort keys in a BatchWriteItem: a request holds at most 16 MB as sent, where a number of one digit takes ten
-	// bytes for the two of a body, and a "<" six for one. Source: Amazon DynamoDB API Reference, BatchWriteItem.
+	// batchBytes bounds bodies and sort keys in a BatchWriteItem: a request holds at most 16 MB as sent, where a digit takes ten bytes for
+	// the two of a body. Source: Amazon DynamoDB API Reference, BatchWriteItem.
 	batchBytes = store.MaxApply
 )
 

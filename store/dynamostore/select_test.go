@@ -146,6 +146,7 @@ func TestNeighbors(t *testing.T) {
 		}
 		p := before(b)
 		require.Less(t, p, b)
+		require.Len(t, highest(a), store.MaxSort)
 		require.LessOrEqual(t, len(p), store.MaxSort)
 		require.True(t, utf8.ValidString(p))
 		require.False(t, p < a && a < b, "%q lies between", a)
