@@ -52,6 +52,40 @@ func TestAbsenceIsKeptForShorter(t *testing.T) {
 	w.asked(1, 0)
 }
 
+// Where TTL is shorter than an absence is kept by default, absences follow it.
+func TestShortTTL(t *testing.T) {
+	t.Parallel()
+	w := newWorldBefore(t, newClock(), memstore.New(nil))
+	var err error
+	w.cache, err = cachestore.New(w.hooks, &cachestore.Options{Now: w.clock.Now, TTL: time.Second})
+	require.NoError(t, err)
+	k := key("profile")
+	require.Equal(w, absent, w.eventual(k))
+	w.past(put(k, 1))
+	require.Equal(w, absent, w.eventual(k))
+	w.clock.advance(time.Second)
+	require.Equal(w, 1, w.eventual(k))
+}
+
+// Keys that differ in one part only are kept beside one another.
+func TestKeysApart(t *testing.T) {
+	t.Parallel()
+	w := newWorldBefore(t, newClock(), memstore.New(nil))
+	a := key("a")
+	b, c, d := a, a, a
+	b.Sort, c.Table, d.Partition[15] = "b", store.Models, a.Partition[15]+1
+	keys := []store.Key{a, b, c, d}
+	for range 2 {
+		for n, k := range keys {
+			if w.cache.Stats().Loads < uint64(len(keys)) {
+				w.past(put(k, n))
+			}
+			require.Equal(w, n, w.eventual(k))
+		}
+	}
+	w.asked(len(keys), 0)
+}
+
 // The age of what is kept counts from before it was read or written.
 func TestAgeCountsFromBefore(t *testing.T) {
 	t.Parallel()
