@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -433,6 +434,18 @@ func TestStats(t *testing.T) {
 	require.EqualValues(t, 3, st.Loads)
 	require.EqualValues(t, 1, st.StrongLoads)
 	require.Equal(t, 1, st.Entries)
+}
+
+// An item's place in the index counts too.
+func TestIndexHasWeight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	p := put(key("a"), 1)
+	w.apply(p)
+	plain := w.cache.Stats().Bytes
+	p.Index = &store.Index{Partition: p.Key.Partition, Sort: strings.Repeat("x", 500)}
+	w.apply(p)
+	require.EqualValues(t, 500+32, w.cache.Stats().Bytes-plain)
 }
 
 // The bytes stay within the bound whatever is read and written, and what was evicted is counted.
