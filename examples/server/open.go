@@ -135,7 +135,9 @@ func awsConfig(ctx context.Context, endpoint string, log *slog.Logger) (aws.Conf
 	options := []func(*config.LoadOptions) error{
 		// Of a plain *http.Client the SDK could not make one that trusts AWS_CA_BUNDLE.
 		config.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
-			t.MaxIdleConnsPerHost = 100 // all are to one host; with the usual 10, a busy server would open them anew again and again
+			// All are to one host. With the usual 10 idle ones a busy server would open them anew again and again; and without a bound
+			// a crowd would wait in a DynamoDB that is slow already, rather than here.
+			t.MaxIdleConnsPerHost, t.MaxConnsPerHost = 100, 100
 		})),
 		config.WithLogger(logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 			log.Debug("AWS SDK: " + fmt.Sprintf(format, v...))
