@@ -491,7 +491,10 @@ func TestLastingFaults(t *testing.T) {
 					require.False(t, a.made(t, safe, p))
 				}
 				l.does(nil)
-				require.NoError(t, retry(t, func() error { return a.run(t.Context(), s, p, old) }))
+				require.NoError(t, retry(t, func() error {
+					_, err := s.Get(t.Context(), at(p, "other"), store.Strong)
+					return err
+				}))
 			})
 		}
 	}
