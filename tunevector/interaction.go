@@ -381,7 +381,7 @@ func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
 		if len(signals)+ratedTracks > preference.SeenWindow {
 			break
 		}
-		_, v, plan, err := s.read(ctx, c.ProfileID, r.TuneVectorID)
+		_, v, plan, err := s.read(ctx, c.ProfileID, r.TuneVectorID, store.Strong) // an older plan would miss what was heard since, for good
 		if fault.KindOf(err) == fault.NotFound {
 			continue
 		}

@@ -208,9 +208,8 @@ func (s *Service) readPlan(ctx context.Context, profileID, id uuid.UUID, v *vect
 // tornReads is how often a read that met a new plan is repeated.
 const tornReads = 16
 
-// read returns a vector with its plan. It reads cheaply first, and strongly if that found nothing or something torn.
-func (s *Service) read(ctx context.Context, profileID, id uuid.UUID) (store.Item, *vectorRecord, *planRecord, error) {
-	r := store.Eventual
+// read returns a vector with its plan. If an eventual read found nothing or something torn, it reads strongly.
+func (s *Service) read(ctx context.Context, profileID, id uuid.UUID, r store.Read) (store.Item, *vectorRecord, *planRecord, error) {
 	for try := 0; ; try++ {
 		item, err := s.store.Get(ctx, vectorKey(profileID, id), r)
 		if errors.Is(err, store.ErrNotFound) && r == store.Eventual {

@@ -223,7 +223,7 @@ func (c *composition) forget(heard []trackRecord) {
 
 // Get returns a vector with its plan. A plan that was made under a consent which has ended since is made anew without it first.
 func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (TuneVector, error) {
-	item, v, plan, err := s.read(ctx, profileID, id)
+	item, v, plan, err := s.read(ctx, profileID, id, store.Eventual)
 	if err != nil {
 		return TuneVector{}, err
 	}

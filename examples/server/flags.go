@@ -28,6 +28,7 @@ type flags struct {
 	endpoint, tablePrefix string
 	createTables          bool
 	cache                 size
+	cacheTTL              time.Duration
 
 	exportTo, importFrom string
 	notEmpty, unfinished bool
@@ -40,11 +41,11 @@ var stores = []struct {
 }{
 	{"memory", nil},
 	{"sqlite", []string{"db"}},
-	{"dynamodb", []string{"dynamodb-endpoint", "table-prefix", "create-tables", "cache"}},
+	{"dynamodb", []string{"dynamodb-endpoint", "table-prefix", "create-tables", "cache", "cache-ttl"}},
 }
 
 // serving are the flags that are of no use to -export and -import.
-var serving = []string{"addr", "metrics-addr", "catalog", "cert", "key", "rate", "drain", "cache"}
+var serving = []string{"addr", "metrics-addr", "catalog", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -59,6 +60,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.StringVar(&f.tablePrefix, "table-prefix", dynamostore.DefaultPrefix, "what the `names` of the tables of -store dynamodb begin with")
 	fs.BoolVar(&f.createTables, "create-tables", false, "make the tables of -store dynamodb that are missing, before anything else")
 	fs.TextVar(&f.cache, "cache", size(0), "`size` of a cache in memory before -store dynamodb, such as 64MiB; none if 0")
+	fs.DurationVar(&f.cacheTTL, "cache-ttl", 10*time.Second, "how old an answer of -cache may be, and so what another server wrote go unseen")
 	fs.StringVar(&f.catalog, "catalog", "", "music: a CSV or JSONL `file`; the demo catalog if empty")
 	fs.StringVar(&f.cert, "cert", "", "TLS certificate `file` (PEM), with -key")
 	fs.StringVar(&f.key, "key", "", "TLS key `file` (PEM), with -cert")
@@ -102,6 +104,9 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 	wrong = append(wrong, f.checkMove(fs)...)
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, "-dynamodb-endpoint must be a URL, such as http://127.0.0.1:8000")
+	}
+	if f.cacheTTL <= 0 {
+		wrong = append(wrong, "-cache-ttl must be above 0")
 	}
 	if f.cache != 0 && f.cache < leastCache {
 		wrong = append(wrong, fmt.Sprintf("-cache must be at least %s, or 0", leastCache))

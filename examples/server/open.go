@@ -116,7 +116,7 @@ func openDynamoDB(ctx context.Context, f flags, log *slog.Logger, m *metrics) (_
 	}
 	kept := opened{s, "DynamoDB tables " + f.tablePrefix + "* in " + where, func() error { transport.CloseIdleConnections(); return nil }}
 	if f.cache > 0 {
-		cache, err := cachestore.New(s, &cachestore.Options{MaxBytes: int64(f.cache)})
+		cache, err := cachestore.New(s, &cachestore.Options{MaxBytes: int64(f.cache), TTL: f.cacheTTL})
 		if err != nil {
 			return opened{}, err
 		}

@@ -254,6 +254,7 @@ func TestCannotStart(t *testing.T) {
 		"another's file":     {[]string{"-store", "dynamodb", "-db", "x"}, 2, "-db goes with -store sqlite"},
 		"endpoint not a URL": {[]string{"-store", "dynamodb", "-dynamodb-endpoint", "localhost:8000"}, 2, "-dynamodb-endpoint must be a URL"},
 		"tiny cache":         {[]string{"-store", "dynamodb", "-cache", "1kB"}, 2, "-cache must be at least 1MiB"},
+		"no time to cache":   {[]string{"-store", "dynamodb", "-cache", "2MiB", "-cache-ttl", "0s"}, 2, "-cache-ttl must be above 0"},
 		"odd cache":          {[]string{"-store", "dynamodb", "-cache", "much"}, 2, "must be a size"},
 		"negative rate":      {[]string{"-rate", "-1"}, 2, "-rate"},
 		"argument":           {[]string{"start"}, 2, `unexpected argument "start"`},
