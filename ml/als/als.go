@@ -15,10 +15,10 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/neighbors"
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
@@ -63,11 +63,11 @@ func read(v ml.Values) options {
 	}
 }
 
-// certain returns the confidence of a weight.
+// certain returns the confidence of a weight, less the 1 that all that was not heard has.
 func (o *options) certain(w float32) float32 {
 	c := float32(o.alpha) * o.weight.Of(w)
-	if o.plus {
-		c++
+	if !o.plus {
+		c--
 	}
 	return c
 }
@@ -121,33 +121,37 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 				Left: elapsed * time.Duration(f.iterations-f.done) / time.Duration(f.done-from),
 			})
 		}
-		if err := o.Watched(f.done, f.iterations, func() ml.Model { return newModel(d.Items, f.items, f.options) }); err != nil {
+		if err := o.Watched(f.done, f.iterations, func() ml.Model { return f.model(d.Items) }); err != nil {
 			return nil, err
 		}
 	}
-	return newModel(d.Items, f.items, f.options), nil
+	return f.model(d.Items), nil
 }
 
-// fit is the state of Fit.
+// fit is the state of Fit. Its vectors are filled up with zeros to a width that the kernels take: that part of a row stays 0 in each step.
 type fit struct {
 	options
 	threads          int
-	heard, heardBy   *ml.Matrix // confidences, by listener and by item
+	width            int
+	heard, heardBy   *ml.Matrix // confidences less 1, by listener and by item
 	listeners, items []float32  // vectors, row by row
 	done             int        // iterations
 }
 
 func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 	f := &fit{options: opt, threads: o.Threads, heard: d.Heard.With(opt.certain)}
+	f.width = (f.factors + vector.PullWidth - 1) / vector.PullWidth * vector.PullWidth
 	if f.threads <= 0 {
 		f.threads = runtime.GOMAXPROCS(0)
 	}
 	f.heardBy = f.heard.Transposed()
 	r := rand.New(rand.NewPCG(o.Seed, 0x616c73))
 	random := func(rows int) []float32 {
-		x := make([]float32, rows*f.factors)
-		for i := range x {
-			x[i] = firstSize * r.Float32()
+		x := make([]float32, rows*f.width)
+		for row := 0; row < len(x); row += f.width {
+			for i := range f.factors {
+				x[row+i] = firstSize * r.Float32()
+			}
 		}
 		return x
 	}
@@ -159,36 +163,59 @@ func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 		}
 		for i, item := range d.Items {
 			if j, ok := at[item]; ok {
-				copy(f.items[i*f.factors:(i+1)*f.factors], m.rows[j*m.k:(j+1)*m.k])
+				copy(f.items[i*f.width:], m.rows[j*m.k:(j+1)*m.k])
 			}
 		}
 	}
 	return f
 }
 
+// model returns the model of the items' vectors as they are.
+func (f *fit) model(items []string) *Model {
+	rows := make([]float32, len(items)*f.factors)
+	for i := range items {
+		copy(rows[i*f.factors:(i+1)*f.factors], f.items[i*f.width:])
+	}
+	return newModel(items, rows, f.options, f.threads)
+}
+
 // firstSize is below what random numbers of vectors begin.
 const firstSize = 0.01
 
-// block is how many rows a goroutine takes at a time.
-const block = 64
+// A goroutine takes so many rows at a time, or fewer if they have so many cells: some listeners have heard a hundred times as much as others.
+const (
+	mostRows  = 256
+	mostCells = 1 << 14
+)
 
 // half fits the vectors x of the rows of m to those of its columns, y.
 func (f *fit) half(ctx context.Context, m *ml.Matrix, x, y []float32) error {
-	k := f.factors
-	gram := gramOf(y, k, f.threads)
-	var next atomic.Int64
+	k := f.width
+	gram := make([]float32, k*k)
+	vector.Gram(gram, y, k, nil, f.threads)
+	var mu sync.Mutex
+	next := 0
+	take := func() (from, to int) {
+		mu.Lock()
+		defer mu.Unlock()
+		from = next
+		for next < m.Rows() && next-from < mostRows && (next == from || m.Starts[next+1]-m.Starts[from] <= mostCells) {
+			next++
+		}
+		return from, next
+	}
 	var wg sync.WaitGroup
 	for range f.threads {
 		wg.Go(func() {
 			s := newSolver(k, gram)
 			for ctx.Err() == nil {
-				from := int(next.Add(block)) - block
-				if from >= m.Rows() {
+				from, to := take()
+				if from == to {
 					return
 				}
-				for u := from; u < min(from+block, m.Rows()); u++ {
-					cols, c := m.Row(u)
-					s.descend(x[u*k:(u+1)*k], y, cols, c, f.regularize(len(cols)), f.steps)
+				for u := from; u < to; u++ {
+					cols, more := m.Row(u)
+					s.descend(x[u*k:(u+1)*k], y, cols, more, f.regularize(len(cols)), f.steps)
 				}
 			}
 		})

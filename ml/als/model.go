@@ -2,11 +2,11 @@ package als
 
 import (
 	"fmt"
-	"math"
 	"strconv"
 	"sync"
 
 	"github.com/rhythmiq/rhythmiq/internal/neighbors"
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
@@ -24,8 +24,9 @@ type Model struct {
 
 var _ ml.Factored = (*Model)(nil)
 
-func newModel(items []string, rows []float32, o options) *Model {
-	m := &Model{options: o, items: items, rows: rows, k: o.factors, gram: gramOf(rows, o.factors, 1)}
+func newModel(items []string, rows []float32, o options, threads int) *Model {
+	m := &Model{options: o, items: items, rows: rows, k: o.factors, gram: make([]float32, o.factors*o.factors)}
+	vector.Gram(m.gram, rows, m.k, nil, threads)
 	m.solvers.New = func() any { return newSolver(m.k, m.gram) }
 	return m
 }
@@ -43,90 +44,18 @@ func (m *Model) Factors() (rows []float32, k int) { return m.rows, m.k }
 func (m *Model) Vector(dst []float32, h ml.Heard) {
 	s := m.solvers.Get().(*solver) //nolint:forcetypeassert // nothing else is in it
 	defer m.solvers.Put(s)
-	c := make([]float32, len(h.Weights))
+	more := make([]float32, len(h.Weights))
 	for i, w := range h.Weights {
-		c[i] = m.certain(w)
+		more[i] = m.certain(w)
 	}
-	s.solve(dst, m.rows, h.Items, c, m.regularize(len(h.Items)))
+	s.solve(dst, m.rows, h.Items, more, m.regularize(len(h.Items)))
 }
 
 // Scores implements ml.Model.
 func (m *Model) Scores(dst []float32, h ml.Heard) {
 	v := make([]float32, m.k)
 	m.Vector(v, h)
-	for i := range dst {
-		dst[i] = dot(m.rows[i*m.k:(i+1)*m.k], v)
-	}
-}
-
-// solve writes the exact solution into x, by Cholesky's decomposition.
-func (s *solver) solve(x, y []float32, cols []int32, c []float32, lambda float32) {
-	clear(x)
-	if len(cols) == 0 {
-		return
-	}
-	k := s.k
-	if s.full == nil {
-		s.full = make([]float64, k*k+k)
-	}
-	a, b := s.full[:k*k], s.full[k*k:]
-	for i, v := range s.gram {
-		a[i] = float64(v)
-	}
-	clear(b)
-	for i := range k {
-		a[i*k+i] += float64(lambda)
-	}
-	for n, col := range cols {
-		row := y[int(col)*k : (int(col)+1)*k]
-		for i := range k {
-			v := float64(c[n]-1) * float64(row[i])
-			for j := range i + 1 {
-				a[i*k+j] += v * float64(row[j])
-			}
-			b[i] += float64(c[n]) * float64(row[i])
-		}
-	}
-	if !cholesky(a, b, k) {
-		s.descend(x, y, cols, c, lambda, 2*k) // not positive definite: as near as can be
-		return
-	}
-	for i := range x {
-		x[i] = float32(b[i])
-	}
-}
-
-// cholesky replaces b by the solution of a x = b, where a is symmetric, positive definite, and read below its diagonal. It is false where a is not.
-func cholesky(a, b []float64, k int) bool {
-	for i := range k {
-		for j := range i + 1 {
-			sum := a[i*k+j]
-			for n := range j {
-				sum -= a[i*k+n] * a[j*k+n]
-			}
-			if i > j {
-				a[i*k+j] = sum / a[j*k+j]
-				continue
-			}
-			if !(sum > 0) {
-				return false
-			}
-			a[i*k+i] = math.Sqrt(sum)
-		}
-	}
-	for i := range k {
-		for n := range i {
-			b[i] -= a[i*k+n] * b[n]
-		}
-		b[i] /= a[i*k+i]
-	}
-	for i := k - 1; i >= 0; i-- {
-		for n := i + 1; n < k; n++ {
-			b[i] -= a[n*k+i] * b[n]
-		}
-		b[i] /= a[i*k+i]
-	}
-	return true
+	vector.DotRows(dst, v, m.rows)
 }
 
 // Tensors implements ml.Model.
@@ -168,5 +97,5 @@ func (a Algorithm) Open(f *safetensors.File) (ml.Model, error) {
 	if err := v.Check(a.Parameters()); err != nil {
 		return nil, fmt.Errorf("%w: %w", safetensors.ErrDamaged, err)
 	}
-	return newModel(items, rows.Floats(), read(v)), nil
+	return newModel(items, rows.Floats(), read(v), 1), nil
 }

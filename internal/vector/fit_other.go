@@ -1,0 +1,9 @@
+//go:build !amd64 || purego
+
+package vector
+
+func pull(dst, p, rows []float32, cols []int32, weights []float32, shift float32, _ bool) {
+	pullPortable(dst, p, rows, cols, weights, shift)
+}
+
+func combine(dst, weights, rows []float32) { combinePortable(dst, weights, rows) }

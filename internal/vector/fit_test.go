@@ -1,0 +1,126 @@
+package vector
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// pulled is what Pull adds, in double precision, and the sizes of what it adds up.
+func pulled(p, rows []float32, cols []int32, weights []float32, shift float64) (sums, sizes []float64) {
+	k := len(p)
+	sums, sizes = make([]float64, k), make([]float64, k)
+	for i, c := range cols {
+		row := rows[int(c)*k:][:k]
+		d, size := exact(row, p)
+		w := float64(weights[i])
+		coef, most := w*(d+shift)+shift, math.Abs(w)*(size+math.Abs(shift))+math.Abs(shift)
+		for j, v := range row {
+			sums[j] += coef * float64(v)
+			sizes[j] += most * math.Abs(float64(v))
+		}
+	}
+	return sums, sizes
+}
+
+func TestPullAndCombine(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, k := range []int{1, 5, 8, 16, 17, 32, 48, 64, 96, 128, 144, 256} {
+			for _, n := range []int{0, 1, 7, 8, 9, 16, 24, 31, 50} {
+				r := random(uint64(1000*k + n))
+				rows, p := newGuarded(40*k, n%5).fill(r), newGuarded(k, 1).fill(r)
+				weights, cols := newGuarded(n, 2).fill(r), make([]int32, n, n+40)
+				for i := range cols {
+					cols[i] = int32(r.IntN(40))
+				}
+				for i := range cols[n:cap(cols)] {
+					cols[n : n+40][i] = 1 << 30 // what is read beyond the end is far away
+				}
+				for _, shift := range []float32{0, -1} {
+					dst := newGuarded(k, 3).fill(r)
+					was := append([]float32{}, dst.vals...)
+					Pull(dst.vals, p.vals, rows.vals, cols, weights.vals, shift, shift != 0)
+					dst.intact(t)
+					sums, sizes := pulled(p.vals, rows.vals, cols, weights.vals, float64(shift))
+					for j := range sums {
+						require.InDelta(t, float64(was[j])+sums[j], dst.vals[j], float64(n+k+4)*0x1p-23*(sizes[j]+math.Abs(float64(was[j]))))
+					}
+					again := newGuarded(k, 4)
+					copy(again.vals, was)
+					Pull(again.vals, p.vals, rows.vals, cols, weights.vals, shift, shift == 0)
+					require.Equal(t, dst.vals, again.vals, "fetched ahead or not")
+				}
+				if n > 40 {
+					continue
+				}
+				dst := newGuarded(k, 3).fill(r)
+				was := append([]float32{}, dst.vals...)
+				Combine(dst.vals, weights.vals, rows.vals)
+				dst.intact(t)
+				for j := range was {
+					sum, size := float64(was[j]), math.Abs(float64(was[j]))
+					for i, w := range weights.vals {
+						v := float64(w) * float64(rows.vals[i*k+j])
+						sum += v
+						size += math.Abs(v)
+					}
+					require.InDelta(t, sum, dst.vals[j], float64(n+2)*0x1p-23*size)
+				}
+			}
+		}
+	})
+}
+
+func TestPullOfWhatIsNotThere(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		long, short := make([]float32, 64), make([]float32, 65)[:63]
+		eight, cols := make([]float32, 8), []int32{0, 1, 2, 3, 0, 1, 2, 3, 2}
+		for name, f := range map[string]func(){
+			"a row too far":        func() { Pull(long[:16], long, long, []int32{3, 4}, eight, 0, true) },
+			"a part of a row":      func() { Pull(long[:16], long, short, []int32{3}, eight, 0, true) },
+			"a column below 0":     func() { Pull(long[:16], long, long, []int32{-1}, eight, 0, true) },
+			"too few weights":      func() { Pull(long[:16], long, long, cols, eight, 0, true) },
+			"p":                    func() { Pull(long[:16], long[:15:15], long, cols, long, 0, true) },
+			"combine: rows":        func() { Combine(long[:16], eight[:4], short) },
+			"combine: rows of all": func() { Combine(long, eight[:2], long) },
+		} {
+			require.Panics(t, f, name)
+		}
+		dst := []float32{1, 2}
+		Pull(dst, nil, nil, nil, nil, 0, true)
+		Pull(nil, nil, nil, []int32{1}, nil, 0, true)
+		Combine(dst, nil, nil)
+		Combine(nil, eight, nil)
+		require.Equal(t, []float32{1, 2}, dst)
+	})
+}
+
+// BenchmarkPull is a step of the conjugate gradient method over a hundred rows, beside the same by dots and axpys.
+func BenchmarkPull(b *testing.B) {
+	for _, k := range []int{64, 128} {
+		r := random(uint64(k))
+		rows, p, weights, cols := floats(r, 2000*k), floats(r, k), floats(r, 100), make([]int32, 100)
+		for i := range cols {
+			cols[i] = int32(i * 20)
+		}
+		dst := make([]float32, k)
+		for l := portable; l <= best; l++ {
+			with(l, func() any {
+				b.Run(fmt.Sprintf("%d/%s", k, Level()), func(b *testing.B) {
+					use = l
+					for b.Loop() {
+						Pull(dst, p, rows, cols, weights, 0, false)
+					}
+				})
+				return nil
+			})
+		}
+		b.Run(fmt.Sprintf("%d/reference", k), func(b *testing.B) {
+			for b.Loop() {
+				pullByRow(dst, p, rows, cols, weights, 0)
+			}
+		})
+	}
+}

@@ -1,0 +1,124 @@
+package als
+
+import (
+	"math"
+
+	"github.com/rhythmiq/rhythmiq/internal/vector"
+)
+
+const (
+	// gathered is how many vectors are copied side by side at a time, for their products.
+	gathered = 1024
+	// widest is by how much the pivots of a decomposition in single precision may differ. Their ratio is about the matrix's condition number: with
+	// this one a solution is good to about three digits at worst, and five as a rule.
+	widest = 1e4
+)
+
+// solve writes the exact solution into x, by Cholesky's decomposition: in single precision if that will do, else in double.
+func (s *solver) solve(x, y []float32, cols []int32, more []float32, lambda float32) {
+	clear(x)
+	if len(cols) == 0 {
+		return
+	}
+	k := s.k
+	if s.single == nil {
+		s.single = make([]float32, 2*k*k)
+	}
+	a, part := s.single[:k*k], s.single[k*k:]
+	copy(a, s.gram)
+	for i := range k {
+		a[i*k+i] += lambda
+	}
+	for from := 0; from < len(cols); from += gathered {
+		some := cols[from:min(len(cols), from+gathered)]
+		s.gathered = s.gathered[:0]
+		for _, col := range some {
+			s.gathered = append(s.gathered, y[int(col)*k:(int(col)+1)*k]...)
+		}
+		vector.Gram(part, s.gathered, k, more[from:from+len(some)], 1)
+		vector.Axpy(1, part, a)
+		for i := range some {
+			vector.Axpy(1+more[from+i], s.gathered[i*k:(i+1)*k], x)
+		}
+	}
+	if vector.Cholesky(a, k) && narrow(a, k) {
+		vector.SolveCholesky(a, x)
+		return
+	}
+	s.solveDouble(x, y, cols, more, lambda)
+}
+
+// narrow reports whether the pivots of a decomposition, which it has on its diagonal, are near enough to each other.
+func narrow(l []float32, k int) bool {
+	least, most := l[0], l[0]
+	for i := range k {
+		least, most = min(least, l[i*k+i]), max(most, l[i*k+i])
+	}
+	return most*most <= widest*least*least
+}
+
+func (s *solver) solveDouble(x, y []float32, cols []int32, more []float32, lambda float32) {
+	k := s.k
+	if s.double == nil {
+		s.double = make([]float64, k*k+k)
+	}
+	a, b := s.double[:k*k], s.double[k*k:]
+	for i, v := range s.gram {
+		a[i] = float64(v)
+	}
+	clear(b)
+	for i := range k {
+		a[i*k+i] += float64(lambda)
+	}
+	for n, col := range cols {
+		row, w := y[int(col)*k:(int(col)+1)*k], float64(more[n])
+		for i := range k {
+			v := w * float64(row[i])
+			for j := range i + 1 {
+				a[i*k+j] += v * float64(row[j])
+			}
+			b[i] += float64(row[i]) + v
+		}
+	}
+	if !cholesky(a, b, k) {
+		clear(x)
+		s.descend(x, y, cols, more, lambda, 2*k) // not positive definite: as near as can be
+		return
+	}
+	for i := range x {
+		x[i] = float32(b[i])
+	}
+}
+
+// cholesky replaces b by the solution of a x = b, where a is symmetric, positive definite, and read below its diagonal. It is false where a is not.
+func cholesky(a, b []float64, k int) bool {
+	for i := range k {
+		for j := range i + 1 {
+			sum := a[i*k+j]
+			for n := range j {
+				sum -= a[i*k+n] * a[j*k+n]
+			}
+			if i > j {
+				a[i*k+j] = sum / a[j*k+j]
+				continue
+			}
+			if !(sum > 0) {
+				return false
+			}
+			a[i*k+i] = math.Sqrt(sum)
+		}
+	}
+	for i := range k {
+		for n := range i {
+			b[i] -= a[i*k+n] * b[n]
+		}
+		b[i] /= a[i*k+i]
+	}
+	for i := k - 1; i >= 0; i-- {
+		for n := i + 1; n < k; n++ {
+			b[i] -= a[n*k+i] * b[n]
+		}
+		b[i] /= a[i*k+i]
+	}
+	return true
+}
