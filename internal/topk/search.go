@@ -14,7 +14,7 @@ const (
 	blockFloats = 64 << 10 // factors of a block: as single precision they fill a quarter of a second-level cache of 1 MiB
 	chunkRows   = 1 << 15  // rows that a thread takes at a time, and looks at the context after
 	chunkGroups = 16       // groups of queries that a thread takes at a time
-	candidates  = 4        // times k, and
+	candidates  = 2        // times k, and
 	candidates0 = 16       // so many more, are scored again
 )
 
@@ -177,17 +177,18 @@ func (x *Index) finish(query []float32, hits []Hit, wanted, k int) []Hit {
 		return sorted(hits, k)
 	}
 	hits = sorted(hits, wanted) // threads may have found more together
-	var one [1]float32
-	row := make([]float32, x.k)
-	for i := range hits {
-		at := int(hits[i].Item) * x.k
+	rows, scores := make([]float32, len(hits)*x.k), make([]float32, len(hits))
+	for i, h := range hits {
+		at := int(h.Item) * x.k
 		if x.rescore == FP16 {
-			vector.Decode16(row, x.rows16[at:at+x.k])
+			vector.Decode16(rows[i*x.k:], x.rows16[at:at+x.k])
 		} else {
-			row = x.rows[at : at+x.k]
+			copy(rows[i*x.k:], x.rows[at:at+x.k])
 		}
-		vector.DotRows(one[:], query, row)
-		hits[i].Score = one[0]
+	}
+	vector.DotRows(scores, query, rows)
+	for i := range hits {
+		hits[i].Score = scores[i]
 	}
 	return sorted(hits, k)
 }

@@ -88,17 +88,17 @@ func New(items []float32, factors int, o Options) (*Index, error) {
 	lanes := vector.Panels(x.n) * vector.PanelWidth
 	switch x.precision {
 	case INT8:
-		x.panels8, x.scales = large[uint8](lanes*vector.Stride8(factors)), make([]float32, lanes)
+		x.panels8, x.scales = vector.Large[uint8](lanes*vector.Stride8(factors)), make([]float32, lanes)
 		x.pack8(items)
 	case FP16:
-		x.panels16 = large[uint16](lanes * factors)
+		x.panels16 = vector.Large[uint16](lanes * factors)
 		scratch := make([]float32, vector.PanelWidth*factors)
 		for at := 0; at < len(items); at += len(scratch) {
 			vector.PackPanels(scratch, items[at:min(at+len(scratch), len(items))], factors)
 			vector.Encode16(x.panels16[at:], scratch)
 		}
 	default:
-		x.panels = large[float32](lanes * factors)
+		x.panels = vector.Large[float32](lanes * factors)
 		vector.PackPanels(x.panels, items, factors)
 	}
 	switch o.Rescore {

@@ -126,7 +126,7 @@ func TestSearchFindsWhatTheReferenceFinds(t *testing.T) {
 					}
 					if o.Rescore != 0 {
 						again := []topk.Hit{}
-						for _, h := range reference(own, 4*top+16, filters[i]) {
+						for _, h := range reference(own, 2*top+16, filters[i]) {
 							again = append(again, scored[h.Item])
 						}
 						own = again

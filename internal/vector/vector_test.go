@@ -416,3 +416,14 @@ func Example() {
 	fmt.Println(scores, gram)
 	// Output: [2 3 5] [2 1 1 2]
 }
+
+func TestLarge(t *testing.T) {
+	for _, n := range []int{0, 1, 1000, 1 << 20, 3<<20 + 7} {
+		x, halves, bytes := Large[float32](n), Large[uint16](n), Large[uint8](n)
+		for i := range n {
+			require.True(t, x[i] == 0 && halves[i] == 0 && bytes[i] == 0)
+			x[i] = 1
+		}
+		require.Len(t, x, n)
+	}
+}

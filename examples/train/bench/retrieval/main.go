@@ -65,6 +65,7 @@ type bench struct {
 	next    int // query
 	indexes map[string]*topk.Index
 	floats  map[string][]float32
+	plain   []float32
 	bounds  []int64
 	heard   []int32
 }
@@ -151,7 +152,11 @@ func (b *bench) read(threads int) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	threads = max(1, threads)
+	if len(b.plain) == 0 { // in large pages, as an index is
+		b.plain = vector.Large[float32](len(items))
+		copy(b.plain, items)
+	}
+	items, threads = b.plain, max(1, threads)
 	start := time.Now()
 	var g errgroup.Group
 	for t := range threads {

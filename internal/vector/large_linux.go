@@ -1,4 +1,4 @@
-package topk
+package vector
 
 import (
 	"os"
@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// large returns n zeros. It asks the kernel for large pages (transparent huge pages) where n is large: a scan of a gigabyte in pages of 4 KiB waits
+// Large returns n zeros. It asks the kernel for large pages (transparent huge pages) where n is large: a scan of a gigabyte in pages of 4 KiB waits
 // for their addresses about as long as for what stands in them. Where the kernel has none to give, or does not
 // give them on request, nothing is lost but time.
-func large[T uint8 | uint16 | float32](n int) []T {
+func Large[T uint8 | uint16 | float32](n int) []T {
 	x := make([]T, n)
 	var one T
 	const least = 4 << 20
