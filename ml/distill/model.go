@@ -1,0 +1,117 @@
+package distill
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/als"
+	"github.com/rhythmiq/rhythmiq/ml/safetensors"
+)
+
+const (
+	algorithmKey = "algorithm"
+	factorsName  = "factors"
+)
+
+// solved is the algorithm whose models say how a listener's vector is solved for; a student is one of them by another name.
+var solved = als.Algorithm{}.Name()
+
+// Model is a student. It holds the items' vectors and nothing of any listener, and needs no teacher.
+type Model struct{ inner *als.Model }
+
+var _ ml.Factored = (*Model)(nil)
+
+// Algorithm implements ml.Model.
+func (*Model) Algorithm() string { return Algorithm{}.Name() }
+
+// Items implements ml.Model.
+func (m *Model) Items() []string { return m.inner.Items() }
+
+// Factors implements ml.Factored.
+func (m *Model) Factors() (rows []float32, k int) { return m.inner.Factors() }
+
+// Vector implements ml.Factored.
+func (m *Model) Vector(dst []float32, h ml.Heard) { m.inner.Vector(dst, h) }
+
+// Scores implements ml.Model.
+func (m *Model) Scores(dst []float32, h ml.Heard) { m.inner.Scores(dst, h) }
+
+// Tensors implements ml.Model: a file of iALS but for the algorithm's name.
+func (m *Model) Tensors() *safetensors.File { return named(m.inner.Tensors(), m.Algorithm()) }
+
+func named(f *safetensors.File, algorithm string) *safetensors.File {
+	meta := maps.Clone(f.Meta)
+	meta[algorithmKey] = algorithm
+	return &safetensors.File{Meta: meta, Tensors: f.Tensors}
+}
+
+// open opens a file of iALS as a student.
+func open(f *safetensors.File) (*Model, error) {
+	m, err := als.Algorithm{}.Open(f)
+	if err != nil {
+		return nil, err
+	}
+	inner, ok := m.(*als.Model)
+	if !ok {
+		return nil, fmt.Errorf("distill: a student that is a %T", m)
+	}
+	return &Model{inner}, nil
+}
+
+// Algorithm is ml.Algorithm "distill": it fits a teacher and makes a student of it.
+type Algorithm struct {
+	Teacher ml.Algorithm // whose models are ml.Factored; nil means iALS
+	Values  ml.Values    // the teacher's
+}
+
+var _ ml.Algorithm = Algorithm{}
+
+// Name implements ml.Algorithm.
+func (Algorithm) Name() string { return "distill" }
+
+// Parameters implements ml.Algorithm.
+func (Algorithm) Parameters() []ml.Parameter {
+	return []ml.Parameter{
+		{Name: factorsName, Doc: "length of the student's vectors, at most the teacher's", Default: 32, Min: 1, Max: 1024, Whole: true, From: 8, To: 64, Log: true},
+	}
+}
+
+// Fit implements ml.Algorithm. Progress, checkpoints, and how far the result depends on the number of threads are the teacher's. It starts from no model, and is not watched: there is
+// no student before the end.
+func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOptions) (ml.Model, error) {
+	if err := v.Check(a.Parameters()); err != nil {
+		return nil, err
+	}
+	by := a.Teacher
+	if by == nil {
+		by = als.Algorithm{}
+	}
+	o.Start, o.Watch = nil, nil
+	m, err := by.Fit(ctx, d, a.Values, o)
+	if err != nil {
+		return nil, err
+	}
+	teacher, ok := m.(ml.Factored)
+	if !ok {
+		return nil, fmt.Errorf("distill: %s cannot teach: its scores are no inner products", by.Name())
+	}
+	s, err := Student(ctx, teacher, d, int(v.Number(a.Parameters(), factorsName)), o)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Open implements ml.Algorithm. It needs no teacher.
+func (a Algorithm) Open(f *safetensors.File) (ml.Model, error) {
+	if is := f.Meta[algorithmKey]; is != a.Name() {
+		return nil, fmt.Errorf("%w: a model of %q, not of %q", safetensors.ErrDamaged, is, a.Name())
+	}
+	m, err := open(named(f, solved))
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
