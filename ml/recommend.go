@@ -19,9 +19,7 @@ func Recommend(ctx context.Context, m Model, heard *Matrix, rows []int, n, threa
 	if items := len(m.Items()); items != heard.Columns {
 		return fmt.Errorf("ml: recommend from %d items to who heard of %d", items, heard.Columns)
 	}
-	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
-	}
+	threads = threadsOr(threads)
 	if rows == nil {
 		rows = make([]int, heard.Rows())
 		for u := range rows {
@@ -96,6 +94,14 @@ func finder(ctx context.Context, m Model, heard *Matrix, n, threads int) (func(r
 		}
 		return tops, nil
 	}, nil
+}
+
+// threadsOr returns how many threads 0 means.
+func threadsOr(threads int) int {
+	if threads <= 0 {
+		return runtime.GOMAXPROCS(0)
+	}
+	return threads
 }
 
 // parallel calls work for 0 to n−1, until ctx ends.

@@ -1,0 +1,446 @@
+package ml
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+)
+
+// SelectOptions say among what [Select] looks, and for how long.
+type SelectOptions struct {
+	Algorithms []Algorithm // tried in this order first: name the cheap ones first
+	// Budget is how long the search takes, with the fit of what it chose that follows; 0 means as long as Trials take. Trials is how many fits there are at
+	// most; 0 means as many as the budget is good for. One of the two must be there.
+	Budget time.Duration
+	Trials int
+	Seed   uint64
+	// Threads is how many may work; 0 means GOMAXPROCS.
+	Threads int
+	// Valid is what the data's listeners went on to hear, with the data's columns and perhaps more. nil: it is taken out of the data by [Data.Split].
+	Valid *Matrix
+	// Listeners is how many listeners each trial is measured on at most; 0 means 5,000.
+	Listeners int
+	// Fixed are hyperparameters, by algorithm, that all of its trials have and that are not searched.
+	Fixed map[string]Values
+	// NoBlend leaves out the blend of the best.
+	NoBlend bool
+	// Progress is nil, or called now and then, from one goroutine at a time.
+	Progress func(SelectProgress)
+}
+
+// SelectProgress is how far a search is.
+type SelectProgress struct {
+	Trial     int    // from 1 on: the one that goes on, or has just ended
+	Algorithm string // of it
+	Values    Values // of it; those that are missing are defaults
+	Ended     *Trial // nil while it goes on
+	Fit       Progress
+	Best      float64 // NDCG@10 of the best so far
+	Elapsed   time.Duration
+}
+
+// Trial is one model that was tried: a row of the leaderboard. What was not measured is 0.
+type Trial struct {
+	Number    int     `json:"trial"` // from 1 on
+	Algorithm string  `json:"algorithm"`
+	Values    Values  `json:"values,omitempty"` // hyperparameters; those that are missing are defaults
+	Metrics   Metrics `json:"metrics"`          // on the validation cells; of a blend: of lists whose weights were chosen without the listener
+	// FitSeconds is how long the fit took, of a blend those of its parts together, and ScoreSeconds how long it took to rank all items for the listeners that
+	// it was measured on.
+	FitSeconds   float64 `json:"fitSeconds"`
+	ScoreSeconds float64 `json:"scoreSeconds"`
+	Bytes        int64   `json:"bytes"` // of its tensors
+	Seed         uint64  `json:"seed"`
+	// Steps are what was measured while it was being fitted, on fewer listeners.
+	Steps   []TrialStep `json:"steps,omitempty"`
+	Stopped string      `json:"stopped,omitempty"` // why it was given up
+	Error   string      `json:"error,omitempty"`   // why it failed
+	Parts   []TrialPart `json:"parts,omitempty"`   // of a blend
+
+	gains []float64 // of each listener
+}
+
+// TrialStep is how good a model was in the middle of its fit.
+type TrialStep struct {
+	Step   int     `json:"step"`
+	NDCG10 float64 `json:"ndcg10"`
+}
+
+// TrialPart is a trial that a blend is made of.
+type TrialPart struct {
+	Trial  int     `json:"trial"`
+	Weight float64 `json:"weight"`
+}
+
+// Done reports whether it was fitted and measured.
+func (t *Trial) Done() bool { return t.Stopped == "" && t.Error == "" }
+
+// Selection is what [Select] found.
+type Selection struct {
+	Trials []Trial `json:"trials"` // in the order in which they were tried
+	Best   int     `json:"best"`   // index of the chosen one in Trials; −1 if none came to an end
+	Reason string  `json:"reason"` // why that one, in English
+
+	Listeners int     `json:"listeners"` // in the data
+	Items     int     `json:"items"`
+	Cells     int     `json:"cells"`
+	Held      int     `json:"held"`  // cells that the models did not see and were measured by
+	Split     string  `json:"split"` // how they were chosen
+	Seed      uint64  `json:"seed"`
+	Seconds   float64 `json:"seconds"`
+	Ended     string  `json:"ended"` // why the search did
+
+	algorithm Algorithm
+	values    Values
+	model     Model
+}
+
+// Model returns the chosen model as it was measured: fitted to the data without the validation cells. It is nil if there is none, or if it was not
+// kept: of each algorithm only the best is.
+func (s *Selection) Model() Model { return s.model }
+
+// Chosen returns what the chosen model was fitted with, to fit it again to all data.
+func (s *Selection) Chosen() (Algorithm, Values) { return s.algorithm, s.values }
+
+const (
+	defaultListeners = 5000
+	watchListeners   = 500
+	selectSalt       = 0x73656c656374
+)
+
+// Select fits models of the algorithms with one set of hyperparameters after the other, and chooses one by NDCG@10 on validation cells.
+//
+// First come the defaults of each algorithm. From then on, the algorithm of the next trial is the one with the greatest upper confidence bound: its best
+// NDCG@10 plus a bonus for those seldom tried (Auer, Cesa-Bianchi and Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002). Its
+// hyperparameters are drawn at random, one time in three, or around the best so far. A fit that goes on in steps is given up when it is worse after a
+// step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017). At last, the best of each
+// algorithm are blended (see [Blend]).
+//
+// The model with the greatest NDCG@10 is chosen, unless another is no different from it and takes at most half as many bytes: then the smallest of those. No
+// different is what differs by no more than one standard error of the difference, listener by listener, and by no more than .005.
+//
+// The sequence of trials depends on data, options and seed only, not on the clock, with two exceptions: the clock says when a search under a
+// budget ends, and an algorithm whose defaults take more than half of what is left of the budget is not tried again. Where an algorithm's models depend on the
+// number of threads, so does the sequence.
+//
+// Trials that fail are rows like others. When ctx ends, what is known so far is returned with its error. Wrong options are one error that names each.
+func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
+	if err := o.check(d); err != nil {
+		return nil, err
+	}
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
+	s := newSearch(d, o)
+	if s.all.Held == 0 {
+		return nil, errors.New("ml: nothing to choose a model by: no listener has as many as 5 items, or no validation cell is of a listener of the data")
+	}
+	s.run(ctx)
+	if ctx.Err() == nil && !o.NoBlend {
+		s.blend(ctx)
+	}
+	s.choose()
+	s.all.Seconds = time.Since(s.start).Seconds()
+	if ctx.Err() != nil {
+		s.all.Ended = endedStopped
+		return s.all, ctx.Err()
+	}
+	if s.all.Best < 0 {
+		return s.all, errors.New("ml: no trial came to an end: " + s.failures())
+	}
+	return s.all, nil
+}
+
+const (
+	endedTrials  = "as many trials as were allowed"
+	endedBudget  = "the budget"
+	endedNothing = "nothing new to try"
+	endedStopped = "stopped from outside"
+)
+
+func (o *SelectOptions) check(d *Data) error {
+	var f fault.Fields
+	if len(o.Algorithms) == 0 {
+		f.Add("Algorithms", "are required")
+	}
+	if o.Budget < 0 || o.Trials < 0 || o.Budget == 0 && o.Trials == 0 {
+		f.Add("Budget", "or Trials must be above 0, and neither below")
+	}
+	if o.Listeners < 0 {
+		f.Add("Listeners", "must not be negative")
+	}
+	if d.Heard != nil && o.Valid != nil && (o.Valid.Rows() != d.Heard.Rows() || o.Valid.Columns < d.Heard.Columns) {
+		f.Add("Valid", "is %d × %d, must have the data's rows and at least its columns, %d × %d", o.Valid.Rows(), o.Valid.Columns, d.Heard.Rows(), d.Heard.Columns)
+	}
+	names := map[string]bool{}
+	for _, a := range o.Algorithms {
+		if names[a.Name()] {
+			f.Add("Algorithms", "have %q twice", a.Name())
+		}
+		names[a.Name()] = true
+		if e, ok := fault.As(o.Fixed[a.Name()].Check(a.Parameters())); ok {
+			for name, what := range e.Fields {
+				f.Add("Fixed["+a.Name()+"]."+name, "%s", what)
+			}
+		}
+	}
+	for name := range o.Fixed {
+		if !names[name] {
+			f.Add("Fixed["+name+"]", "is of no algorithm that is tried")
+		}
+	}
+	return f.Err()
+}
+
+// search is the state of Select.
+type search struct {
+	SelectOptions
+	start    time.Time
+	train    *Data
+	valid    *Matrix
+	watching *Matrix // a part of valid, for the time of fits
+	arms     []*arm
+	all      *Selection
+}
+
+func newSearch(d *Data, o SelectOptions) *search {
+	if o.Listeners == 0 {
+		o.Listeners = defaultListeners
+	}
+	s := &search{SelectOptions: o, start: time.Now(), train: d, valid: o.Valid}
+	s.all = &Selection{Best: -1, Listeners: len(d.Listeners), Items: len(d.Items), Cells: d.Heard.Cells(), Seed: o.Seed, Split: "given"}
+	if s.valid == nil {
+		s.train, s.valid = d.Split(o.Seed, o.Listeners)
+		s.all.Split = "a tenth of each listener's cells, at random"
+		if d.Times != nil {
+			s.all.Split = "a tenth of each listener's cells, the newest"
+		}
+	}
+	s.valid = sample(s.valid, o.Listeners, o.Seed)
+	s.watching = sample(s.valid, watchListeners, o.Seed)
+	s.all.Held = s.valid.Cells()
+	for _, a := range o.Algorithms {
+		s.arms = append(s.arms, newArm(a, o.Fixed[a.Name()]))
+	}
+	return s
+}
+
+// sample returns the matrix with at most so many of the rows that have cells; the others are empty.
+func sample(m *Matrix, most int, seed uint64) *Matrix {
+	var rows []int
+	for u := range m.Rows() {
+		if m.Starts[u] < m.Starts[u+1] {
+			rows = append(rows, u)
+		}
+	}
+	if len(rows) <= most {
+		return m
+	}
+	r := rand.New(rand.NewPCG(seed, selectSalt))
+	r.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	in := make([]bool, m.Rows())
+	for _, u := range rows[:most] {
+		in[u] = true
+	}
+	out := &Matrix{Columns: m.Columns, Starts: make([]int, m.Rows()+1)}
+	for u := range m.Rows() {
+		if in[u] {
+			cols, weights := m.Row(u)
+			out.Cols, out.Weights = append(out.Cols, cols...), append(out.Weights, weights...)
+		}
+		out.Starts[u+1] = len(out.Cols)
+	}
+	return out
+}
+
+// run makes trials until something ends them.
+func (s *search) run(ctx context.Context) {
+	for n := 1; ctx.Err() == nil; n++ {
+		if s.Trials > 0 && n > s.Trials {
+			s.all.Ended = endedTrials
+			return
+		}
+		a, v := s.next(n)
+		if a == nil {
+			s.all.Ended = endedNothing
+			return
+		}
+		limit, first := s.limit(), len(a.trials) == 0
+		if first {
+			limit /= 2
+		}
+		if s.Budget > 0 && (limit <= 0 || !first && limit.Seconds() < a.best.FitSeconds/2) { // too little for anything
+			s.all.Ended = endedBudget
+			return
+		}
+		s.try(ctx, n, a, v, limit)
+	}
+}
+
+const (
+	// headroom is what is kept of the budget beyond what fits took when they were last made.
+	headroom = 1.25
+	// poolTime is how many times as long as a ranking it takes to look at the same scores for a blend, and weighTime how many seconds one thread takes for the weights
+	// of a part per listener. Both are guesses on the safe side.
+	poolTime  = 4
+	weighTime = 5e-4
+)
+
+// limit returns how long a trial may take if the best of each algorithm shall be blended and then fitted again.
+func (s *search) limit() time.Duration {
+	if s.Budget == 0 {
+		return 0
+	}
+	reserve := 0.0
+	for _, a := range s.parts() {
+		reserve += headroom * a.best.FitSeconds
+		if !s.NoBlend {
+			reserve += poolTime*a.best.ScoreSeconds + weighTime*float64(a.best.Metrics.Listeners)/float64(threadsOr(s.Threads))
+		}
+	}
+	return s.Budget - time.Since(s.start) - time.Duration(reserve*float64(time.Second))
+}
+
+// bonus is how much of the best NDCG@10 the upper bound of an algorithm seldom tried lies above its own best.
+const bonus = 0.2
+
+// next returns the algorithm and the values of trial n; nil if there are none.
+func (s *search) next(n int) (*arm, Values) {
+	top := s.top()
+	for _, a := range s.arms {
+		if len(a.trials) == 0 {
+			return a, a.fixed
+		}
+	}
+	for {
+		var chosen *arm
+		most := math.Inf(-1)
+		for _, a := range s.arms {
+			if a.over || a.best == nil {
+				continue
+			}
+			if bound := a.best.Metrics.NDCG10 + bonus*top*math.Sqrt(math.Log(float64(n))/float64(len(a.trials))); bound > most {
+				chosen, most = a, bound
+			}
+		}
+		if chosen == nil {
+			return nil, nil
+		}
+		if v := chosen.propose(rand.New(rand.NewPCG(s.Seed^selectSalt, uint64(n)))); v != nil {
+			return chosen, v
+		}
+		chosen.over = true
+	}
+}
+
+// top returns the best NDCG@10 so far.
+func (s *search) top() (top float64) {
+	for _, a := range s.arms {
+		if a.best != nil {
+			top = max(top, a.best.Metrics.NDCG10)
+		}
+	}
+	return top
+}
+
+// try makes a trial. limit is how long it may take; 0 means as long as it does.
+func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Duration) {
+	t := &Trial{Number: n, Algorithm: a.Name(), Values: v, Seed: s.Seed}
+	a.trials = append(a.trials, t)
+	inside, cancel := ctx, func() {}
+	if limit > 0 {
+		inside, cancel = context.WithTimeout(ctx, limit)
+	}
+	defer cancel()
+	start, watched := time.Now(), time.Duration(0)
+	fit := FitOptions{Seed: s.Seed, Threads: s.Threads, Progress: func(p Progress) { s.tell(t, nil, p) }}
+	fit.Watch = func(step, steps int, m Model) bool {
+		from := time.Now()
+		defer func() { watched += time.Since(from) }()
+		return s.watch(inside, a, t, step, steps, m)
+	}
+	s.tell(t, nil, Progress{})
+	m, err := a.Fit(inside, s.train, v, fit)
+	t.FitSeconds = (time.Since(start) - watched).Seconds()
+	if err == nil {
+		err = s.measure(inside, m, t)
+	}
+	switch {
+	case ctx.Err() != nil && err != nil:
+		t.Stopped = endedStopped
+	case inside.Err() != nil && err != nil:
+		t.Stopped = fmt.Sprintf("took longer than the %.1f s that the budget left for it", limit.Seconds())
+		a.over = a.over || a.best == nil
+	case errors.Is(err, ErrStopped): // watch said why
+	case err != nil:
+		t.Error = err.Error()
+	default:
+		a.curves = append(a.curves, t.Steps)
+		if a.best == nil || t.Metrics.NDCG10 > a.best.Metrics.NDCG10 {
+			a.best, a.model = t, m
+		}
+	}
+	s.all.Trials = append(s.all.Trials, *t)
+	s.tell(t, t, Progress{})
+}
+
+// measure evaluates a fitted model.
+func (s *search) measure(ctx context.Context, m Model, t *Trial) error {
+	start := time.Now()
+	r, err := rank(ctx, m, s.train.Heard, s.valid, recallDepth, s.Threads)
+	if err != nil {
+		return err
+	}
+	t.ScoreSeconds = time.Since(start).Seconds()
+	t.Metrics, t.gains = r.metrics(), r.gains
+	for _, tensor := range m.Tensors().Tensors {
+		t.Bytes += int64(len(tensor.Data))
+	}
+	return nil
+}
+
+const (
+	watchEnough = 3 // curves for a median
+	watchFrom   = 4 // a fit is not judged before this part of its steps
+)
+
+// watch measures a model in the middle of its fit, and says whether to go on.
+func (s *search) watch(ctx context.Context, a *arm, t *Trial, step, steps int, m Model) bool {
+	if step*watchFrom < steps {
+		return true
+	}
+	metrics, err := Evaluate(ctx, m, s.train.Heard, s.watching, s.Threads)
+	if err != nil {
+		return true // the fit finds out by itself
+	}
+	t.Steps = append(t.Steps, TrialStep{step, metrics.NDCG10})
+	var there []float64
+	for _, curve := range a.curves {
+		if i := slices.IndexFunc(curve, func(c TrialStep) bool { return c.Step == step }); i >= 0 {
+			there = append(there, curve[i].NDCG10)
+		}
+	}
+	if len(there) < watchEnough {
+		return true
+	}
+	slices.Sort(there)
+	if median := there[(len(there)-1)/2]; metrics.NDCG10 < median {
+		t.Stopped = fmt.Sprintf("NDCG@10 %.4f after step %d of %d, where half of the others had %.4f", metrics.NDCG10, step, steps, median)
+		return false
+	}
+	return true
+}
+
+func (s *search) tell(t, ended *Trial, p Progress) {
+	if s.Progress != nil {
+		s.Progress(SelectProgress{
+			Trial: t.Number, Algorithm: t.Algorithm, Values: t.Values, Ended: ended, Fit: p, Best: s.top(), Elapsed: time.Since(s.start),
+		})
+	}
+}

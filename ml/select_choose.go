@@ -1,0 +1,123 @@
+package ml
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const (
+	different = 0.005 // NDCG@10; less means little
+	smaller   = 2     // times as many bytes of the better one speak for another that is no different
+)
+
+// choose sets what was chosen, and why.
+func (s *search) choose() {
+	order := s.all.ranked()
+	if len(order) == 0 {
+		s.all.Reason = "No trial came to an end."
+		return
+	}
+	trials := s.all.Trials
+	top, best := order[0], order[0]
+	for _, i := range order[1:] {
+		if t := &trials[i]; smaller*t.Bytes <= trials[top].Bytes && t.Bytes < trials[best].Bytes && same(&trials[top], t) {
+			best = i
+		}
+	}
+	chosen := &trials[best]
+	s.all.Best, s.all.values = best, maps.Clone(chosen.Values)
+	for _, a := range s.arms {
+		if a.Name() != chosen.Algorithm {
+			continue
+		}
+		s.all.algorithm = a.Algorithm
+		if a.best != nil && a.best.Number == chosen.Number {
+			s.all.model = a.model
+		}
+	}
+	s.all.Reason = s.reason(top, order)
+}
+
+// ranked returns the indexes of trials that were measured, the best first.
+func (s *Selection) ranked() []int {
+	var order []int
+	for i := range s.Trials {
+		if s.Trials[i].Done() && s.Trials[i].Metrics.Listeners > 0 {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.Trials[b].Metrics.NDCG10, s.Trials[a].Metrics.NDCG10) })
+	return order
+}
+
+// same reports whether b is no different from a, which has no smaller NDCG@10.
+func same(a, b *Trial) bool {
+	mean, standard := gap(a, b)
+	return mean <= min(standard, different)
+}
+
+// gap returns by how much NDCG@10 of a is above that of b, and the standard error of that.
+func gap(a, b *Trial) (mean, standard float64) {
+	differences := make([]float64, len(a.gains))
+	for i := range differences {
+		differences[i] = a.gains[i] - b.gains[i]
+	}
+	return meanError(differences)
+}
+
+// reason says why the best was chosen: beside the top if that is another, and beside the best of each other algorithm.
+func (s *search) reason(top int, order []int) string {
+	t := &s.all.Trials[s.all.Best]
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (trial %d%s) finds most: NDCG@10 %.4f ± %.4f over %d listeners.", t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners)
+	if top != s.all.Best {
+		b.Reset()
+		other := &s.all.Trials[top]
+		mean, standard := gap(other, t)
+		fmt.Fprintf(&b, "%s (trial %d%s), NDCG@10 %.4f ± %.4f over %d listeners, is no different from the first, %s (trial %d): that has %.4f ± %.4f more, and is %.1f times as large.",
+			t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners,
+			other.Algorithm, other.Number, mean, standard, float64(other.Bytes)/float64(max(1, t.Bytes)))
+	}
+	said := map[string]bool{t.Algorithm: true, s.all.Trials[top].Algorithm: true}
+	for _, i := range order {
+		other := &s.all.Trials[i]
+		if said[other.Algorithm] {
+			continue
+		}
+		said[other.Algorithm] = true
+		mean, standard := gap(t, other)
+		verdict := "behind"
+		if same(t, other) {
+			verdict = "behind, which is no difference"
+		}
+		fmt.Fprintf(&b, " %s has %.4f, %.4f ± %.4f %s.", other.Algorithm, other.Metrics.NDCG10, mean, standard, verdict)
+	}
+	return b.String()
+}
+
+// failures lists why trials did not come to an end.
+func (s *search) failures() string {
+	var all []string
+	for _, t := range s.all.Trials {
+		all = append(all, t.Algorithm+": "+t.Error+t.Stopped)
+	}
+	return strings.Join(all, "; ")
+}
+
+// describe returns the values of a trial in order, or the parts of a blend, between two texts; nothing for defaults.
+func describe(t *Trial, before, after string) string {
+	var all []string
+	for _, p := range t.Parts {
+		all = append(all, fmt.Sprintf("%.2f of trial %d", p.Weight, p.Trial))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.Values)) {
+		all = append(all, name+" "+t.Values[name])
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return before + strings.Join(all, ", ") + after
+}

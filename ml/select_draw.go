@@ -1,0 +1,153 @@
+package ml
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// arm is an algorithm in a search.
+type arm struct {
+	Algorithm
+	fixed    Values
+	searched []Parameter
+	tried    map[string]bool
+	trials   []*Trial
+	best     *Trial // nil for none
+	model    Model  // of best
+	curves   [][]TrialStep
+	over     bool // nothing more comes of it
+}
+
+func newArm(a Algorithm, fixed Values) *arm {
+	m := &arm{Algorithm: a, fixed: fixed, tried: map[string]bool{}}
+	for _, p := range a.Parameters() {
+		if _, is := fixed[p.Name]; !is && (p.Choices != nil || p.From < p.To) {
+			m.searched = append(m.searched, p)
+		}
+	}
+	m.tried[m.key(fixed)] = true
+	return m
+}
+
+// key tells values that mean the same as the same.
+func (a *arm) key(v Values) string {
+	var all []string
+	for _, p := range a.searched {
+		if p.Choices != nil {
+			all = append(all, v.Choice(a.searched, p.Name))
+		} else {
+			all = append(all, number(v.Number(a.searched, p.Name)))
+		}
+	}
+	return strings.Join(all, "\t")
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+
+const (
+	drawTries = 30
+	drawAnew  = 1.0 / 3 // share of trials that are drawn at random
+	drawMove  = 1.0 / 2 // share of hyperparameters that are moved in the others
+	drawTurn  = 1.0 / 4 // share of choices that are made anew
+	drawFar   = 0.3     // of the searched range: the largest standard deviation of a move
+)
+
+// propose returns values that were not tried yet; nil if none turn up.
+func (a *arm) propose(r *rand.Rand) Values {
+	if len(a.searched) == 0 {
+		return nil
+	}
+	for range drawTries {
+		v := Values{}
+		maps.Copy(v, a.fixed)
+		maps.Copy(v, a.best.Values)
+		if r.Float64() < drawAnew {
+			for _, p := range a.searched {
+				v[p.Name] = anywhere(r, p)
+			}
+		} else {
+			a.move(r, v)
+		}
+		if key := a.key(v); !a.tried[key] {
+			a.tried[key] = true
+			return v
+		}
+	}
+	return nil
+}
+
+func anywhere(r *rand.Rand, p Parameter) string {
+	if p.Choices != nil {
+		return p.Choices[r.IntN(len(p.Choices))]
+	}
+	return p.at(r.Float64())
+}
+
+// move changes some of the values, most of them a little.
+func (a *arm) move(r *rand.Rand, v Values) {
+	sure := r.IntN(len(a.searched))
+	far := drawFar * r.Float64()
+	for i, p := range a.searched {
+		x, step := r.Float64(), r.NormFloat64()
+		switch {
+		case p.Choices != nil:
+			if x < drawTurn || i == sure {
+				v[p.Name] = p.Choices[r.IntN(len(p.Choices))]
+			}
+		case x < drawMove || i == sure:
+			v[p.Name] = p.at(p.place(v.Number(a.searched, p.Name)) + far*step)
+		}
+	}
+}
+
+// at returns the value at a place of the searched range, 0 to 1. What lies beyond is reflected.
+func (p Parameter) at(place float64) string {
+	place = math.Abs(math.Mod(place, 2))
+	if place > 1 {
+		place = 2 - place
+	}
+	x := p.From + place*(p.To-p.From)
+	if p.Log {
+		x = p.From * math.Pow(p.To/p.From, place)
+	}
+	if p.Whole {
+		x = math.Round(x)
+	}
+	x, _ = strconv.ParseFloat(fmt.Sprintf("%.3g", x), 64) // three digits are enough to tell values apart
+	return number(max(p.From, min(x, p.To)))
+}
+
+// place is the inverse of at, for values inside the range; those outside are at its ends.
+func (p Parameter) place(x float64) float64 {
+	x = max(p.From, min(x, p.To))
+	if p.Log {
+		return math.Log(x/p.From) / math.Log(p.To/p.From)
+	}
+	return (x - p.From) / (p.To - p.From)
+}
+
+// parts returns the algorithms whose best models are worth blending, the best first.
+func (s *search) parts() []*arm {
+	top := s.top()
+	var parts []*arm
+	for _, a := range s.arms {
+		if a.best != nil && a.best.Metrics.NDCG10 > 0 && a.best.Metrics.NDCG10 >= blendWorth*top {
+			parts = append(parts, a)
+		}
+	}
+	slices.SortStableFunc(parts, func(a, b *arm) int {
+		switch x, y := a.best.Metrics.NDCG10, b.best.Metrics.NDCG10; {
+		case x > y:
+			return -1
+		case x < y:
+			return 1
+		}
+		return 0
+	})
+	return parts[:min(len(parts), blendMost)]
+}
