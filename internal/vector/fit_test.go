@@ -124,3 +124,62 @@ func BenchmarkPull(b *testing.B) {
 		})
 	}
 }
+
+func TestInvert(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, n := range []int{1, 2, 31, 64, 255, 256, 257, 300, 520, 777} {
+			r := random(uint64(n))
+			rows, a := floats(r, 2*n*n), newGuarded(n*n, 3)
+			Gram(a.vals, rows, n, nil, 1)
+			for i := range n {
+				a.vals[i*n+i] += float32(n) // the condition number is below 10
+			}
+			was := append([]float32{}, a.vals...)
+			for i := range n {
+				for j := i + 1; j < n; j++ {
+					a.vals[i*n+j] = guard // the upper triangle is not read
+				}
+			}
+			again := append([]float32{}, a.vals...)
+			require.True(t, Invert(a.vals, n, 1, nil))
+			a.intact(t)
+			one := make([]float32, n*n)
+			Gemm(one, a.vals, was, n, n, n, 2)
+			for i := range n {
+				for j := range n {
+					want := 0.0
+					if i == j {
+						want = 1
+					}
+					require.InDelta(t, want, one[i*n+j], 1e-5*math.Sqrt(float64(n)), "%d: %d, %d", n, i, j)
+					require.Equal(t, a.vals[i*n+j], a.vals[j*n+i])
+				}
+			}
+			require.True(t, Invert(again, n, 3, nil))
+			require.Equal(t, a.vals, again, "3 threads")
+		}
+	})
+	require.True(t, Invert(nil, 0, 1, nil))
+}
+
+func TestInvertOfWhatHasNoInverse(t *testing.T) {
+	const n = 600
+	a := make([]float32, n*n)
+	require.False(t, Invert(a, n, 2, nil))
+	identity := func() {
+		clear(a)
+		for i := range n {
+			a[i*n+i] = 1
+		}
+	}
+	identity()
+	a[500*n+500] = -1
+	require.False(t, Invert(a, n, 2, nil))
+	for stops := range 13 {
+		identity()
+		asked := 0
+		ok := Invert(a, n, 1, func() bool { asked++; return asked > stops })
+		require.Equal(t, asked <= stops, ok)
+		require.Equal(t, stops == 12, ok, "%d", asked)
+	}
+}
