@@ -89,11 +89,14 @@ func standard(scores []float32, heard []int32) (mean, scale float64) {
 	each(func(x float64) { mean += x / n })
 	square := 0.0
 	each(func(x float64) { square += (x - mean) * (x - mean) / n })
-	if !(square > 0) || math.IsInf(square, 1) {
+	if !(square > leastSpread*mean*mean) || math.IsInf(square, 1) {
 		return 0, 0
 	}
 	return mean, 1 / math.Sqrt(square)
 }
+
+// leastSpread is the square of a relative spread below which scores in 32 bits are all the same, but for rounding.
+const leastSpread = 1e-14
 
 const (
 	blendWeights = "weights"

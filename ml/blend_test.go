@@ -1,6 +1,9 @@
 package ml_test
 
 import (
+	"context"
+	"errors"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,6 +39,13 @@ func TestBlendStartsWithItsOwnParts(t *testing.T) {
 	cold, err := blending().Fit(t.Context(), d, ml.Values{"0-iterations": "1"}, ml.FitOptions{})
 	require.NoError(t, err)
 	require.NotEqual(t, warm.Tensors().Tensors, cold.Tensors().Tensors)
+	// One of fewer parts is where those begin; the others begin anew.
+	parts, weights := first.(*ml.Blend).Parts()
+	fewer, err := ml.NewBlend(parts[:1], weights[:1])
+	require.NoError(t, err)
+	less, err := blending().Fit(t.Context(), d, ml.Values{"0-iterations": "1"}, ml.FitOptions{Start: fewer})
+	require.NoError(t, err)
+	require.Equal(t, warm.Tensors().Tensors, less.Tensors().Tensors)
 }
 
 func TestBlendRefuses(t *testing.T) {
@@ -54,6 +64,7 @@ func TestBlendRefuses(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, what)
 	}
+	require.Error(t, second(ml.NewBlend([]ml.Model{m}, []float64{math.Inf(1)})))
 	good, err := ml.NewBlend([]ml.Model{m, m}, []float64{1, 2})
 	require.NoError(t, err)
 	known := ml.Blending{Known: []ml.Algorithm{popular.Algorithm{}}}
@@ -75,5 +86,71 @@ func TestBlendRefuses(t *testing.T) {
 	_, err = known.Open(f)
 	require.ErrorIs(t, err, safetensors.ErrDamaged)
 }
+
+// torn are checkpoints that fail.
+type torn struct{ saves, reads error }
+
+func (c torn) Save(context.Context, *safetensors.File) error   { return c.saves }
+func (c torn) Last(context.Context) (*safetensors.File, error) { return nil, c.reads }
+
+func TestBlendTellsWhatFails(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	lost := errors.New("lost")
+	plain := ml.Blending{Parts: []ml.BlendPart{{Algorithm: popular.Algorithm{}, Weight: 1}}}
+	require.ErrorIs(t, second(plain.Fit(t.Context(), d, nil, ml.FitOptions{Checkpoints: torn{reads: lost}})), lost)
+	require.ErrorIs(t, second(plain.Fit(t.Context(), d, nil, ml.FitOptions{Checkpoints: torn{saves: lost}})), lost)
+	require.ErrorIs(t, second(blending().Fit(t.Context(), d, nil, ml.FitOptions{Checkpoints: torn{saves: lost}})), lost)
+	silent := script{name: "silent", fit: func(_ context.Context, _ *ml.Data, _ ml.Values, o ml.FitOptions) (ml.Model, error) {
+		o.Progress(ml.Progress{Step: 1})
+		for range 2 {
+			o.Progress(ml.Progress{Step: 1, Steps: 2})
+		}
+		return nil, lost
+	}}
+	told := 0
+	_, err := ml.Blending{Parts: []ml.BlendPart{{Algorithm: silent, Weight: 1}}}.Fit(t.Context(), d, nil, ml.FitOptions{Progress: func(p ml.Progress) {
+		told++
+		require.Equal(t, 500, p.Step)
+	}})
+	require.ErrorIs(t, err, lost)
+	require.ErrorContains(t, err, "silent: ")
+	require.Equal(t, 1, told, "not without a number of steps, and not twice the same")
+	require.Error(t, second(plain.Fit(t.Context(), d, ml.Values{"0-share": "0"}, ml.FitOptions{})))
+}
+
+func TestBlendOfHugeAndOfEqualScoresIsFinite(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	same := fixed{d.Items, func(int) float32 { return 7 }}
+	huge := fixed{d.Items, func(i int) float32 { return float32(i) * 8e36 }}
+	b, err := ml.NewBlend([]ml.Model{same, huge}, []float64{1, 1})
+	require.NoError(t, err)
+	scores := make([]float32, len(d.Items))
+	b.Scores(scores, ml.Heard{Items: []int32{0, 5}, Weights: []float32{1, 1}})
+	require.InDelta(t, -scores[1], scores[39], 0.2)
+	require.Less(t, scores[39], float32(2))
+	all := make([]int32, len(d.Items))
+	for i := range all {
+		all[i] = int32(i)
+	}
+	b.Scores(scores, ml.Heard{Items: all})
+	require.Zero(t, scores[3], "nothing is left to be compared")
+}
+
+// fixed gives everybody the same scores.
+type fixed struct {
+	items []string
+	score func(i int) float32
+}
+
+func (f fixed) Algorithm() string { return "fixed" }
+func (f fixed) Items() []string   { return f.items }
+func (f fixed) Scores(dst []float32, _ ml.Heard) {
+	for i := range dst {
+		dst[i] = f.score(i)
+	}
+}
+func (f fixed) Tensors() *safetensors.File { return &safetensors.File{} }
 
 func second[T any](_ T, err error) error { return err }

@@ -371,6 +371,7 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	if err == nil {
 		err = s.measure(inside, m, t)
 	}
+	a.curves = append(a.curves, t.Steps)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		t.Stopped = endedStopped
@@ -381,7 +382,6 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	case err != nil:
 		t.Error = err.Error()
 	default:
-		a.curves = append(a.curves, t.Steps)
 		if a.best == nil || t.Metrics.NDCG10 > a.best.Metrics.NDCG10 {
 			a.best, a.model = t, m
 		}

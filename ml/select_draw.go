@@ -1,6 +1,7 @@
 package ml
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -140,14 +141,6 @@ func (s *search) parts() []*arm {
 			parts = append(parts, a)
 		}
 	}
-	slices.SortStableFunc(parts, func(a, b *arm) int {
-		switch x, y := a.best.Metrics.NDCG10, b.best.Metrics.NDCG10; {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(parts, func(a, b *arm) int { return cmp.Compare(b.best.Metrics.NDCG10, a.best.Metrics.NDCG10) })
 	return parts[:min(len(parts), blendMost)]
 }

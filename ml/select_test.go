@@ -261,8 +261,9 @@ func TestSelectGivesUpHopelessTrials(t *testing.T) {
 			continue
 		}
 		given++
-		require.Equal(t, 2, reached[x.Values["share"]])
-		require.Contains(t, x.Stopped, "after step 2 of 8")
+		last := x.Steps[len(x.Steps)-1].Step
+		require.Equal(t, last, reached[x.Values["share"]])
+		require.Contains(t, x.Stopped, fmt.Sprintf("after step %d of 8", last))
 		require.Less(t, x.Steps[0].NDCG10, s.Trials[s.Best].Metrics.NDCG10)
 	}
 	require.Greater(t, given, 2)
@@ -320,6 +321,15 @@ func TestSelectRefuses(t *testing.T) {
 		require.Contains(t, e.Fields, field)
 	}
 	require.Len(t, e.Fields, 6)
+	for _, o := range []ml.SelectOptions{{Trials: -1}, {Budget: -1, Trials: 1}} {
+		o.Algorithms, o.Valid = small(), d.Heard
+		_, err = ml.Select(t.Context(), d, o)
+		require.ErrorContains(t, err, "Budget: or Trials must be above 0")
+	}
+	narrow, err := ml.NewMatrix(60, 39, nil)
+	require.NoError(t, err)
+	_, err = ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: small(), Trials: 1, Valid: narrow})
+	require.ErrorContains(t, err, "Valid: is 60 × 39")
 	_, err = ml.Select(t.Context(), d, ml.SelectOptions{Trials: 1})
 	require.ErrorContains(t, err, "Algorithms: are required")
 	_, err = ml.Select(t.Context(), &ml.Data{}, ml.SelectOptions{Algorithms: small(), Trials: 1})
@@ -338,6 +348,54 @@ func TestSelectMeasuresOnFewerListeners(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 30, s.Trials[0].Metrics.Listeners)
 	}
+}
+
+func TestSelectSplitsByTime(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	d.Times = make([]int64, d.Heard.Cells())
+	for i := range d.Times {
+		d.Times[i] = int64(i + 1)
+	}
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: small(), Trials: 2, NoBlend: true})
+	require.NoError(t, err)
+	require.Contains(t, s.Split, "the newest")
+}
+
+func TestSelectIsStoppedWhileItBlends(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stops := script{name: "stops"}
+	stops.fit = func(ctx context.Context, d *ml.Data, _ ml.Values, o ml.FitOptions) (ml.Model, error) {
+		m, err := itemknn.Algorithm{}.Fit(ctx, d, nil, o)
+		if err != nil {
+			return nil, err
+		}
+		seen := map[int]bool{}
+		return listening{m, func(listener int) {
+			if seen[listener] { // for the second time: it was measured, and is being blended
+				cancel()
+			}
+			seen[listener] = true
+		}}, nil
+	}
+	s, err := ml.Select(ctx, d, ml.SelectOptions{Algorithms: []ml.Algorithm{itemknn.Algorithm{}, stops}, Trials: 2, Threads: 1})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Len(t, s.Trials, 2, "and no blend")
+	require.Equal(t, 0, s.Best)
+}
+
+// listening tells whose scores are asked for.
+type listening struct {
+	ml.Model
+	tell func(listener int)
+}
+
+func (l listening) Scores(dst []float32, h ml.Heard) {
+	l.tell(h.Listener)
+	l.Model.Scores(dst, h)
 }
 
 func TestSplit(t *testing.T) {
