@@ -196,15 +196,11 @@ func (s *Service) permitted(ctx context.Context, tracks []trackCount) ([]trackCo
 }
 
 func (s *Service) mayLearn(ctx context.Context, tracks []trackCount) (func(id string) bool, error) {
-	if s.trainable == nil {
-		return func(string) bool { return true }, nil
-	}
 	ids := make([]string, len(tracks))
 	for i, c := range tracks {
 		ids[i] = c.ID
 	}
-	may, err := s.trainable(ctx, ids)
-	return func(id string) bool { return may[id] }, err
+	return s.mayTrain(ctx, ids)
 }
 
 // size is how many bytes v takes in a list.

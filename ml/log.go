@@ -63,6 +63,7 @@ func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interac
 	if err := s.keep(ctx, profileID, fresh); err != nil {
 		return nil, err
 	}
+	s.logged.Add(int64(len(fresh)))
 	return fresh, nil
 }
 

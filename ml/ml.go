@@ -38,7 +38,9 @@ type Service struct {
 	observer     observe.Observer
 	minListeners int
 	trainable    func(ctx context.Context, trackIDs []string) (map[string]bool, error)
+	describe     func(ctx context.Context, trackIDs []string) (map[string]Item, error)
 
+	logged  atomic.Int64               // interactions kept, since they were last asked for
 	popular atomic.Pointer[Popularity] // nil until it was first read or counted
 	loading sync.Mutex                 // held by the one call that reads popularity
 	retryAt time.Time                  // not before then; guarded by loading
@@ -53,6 +55,9 @@ type Options struct {
 	MinListeners int
 	// Trainable returns those of the tracks that may be learned from (at most 500 are asked for at once). nil: all may.
 	Trainable func(ctx context.Context, trackIDs []string) (map[string]bool, error)
+	// Describe returns what a learner may see of those of the tracks that may be learned from, likewise. nil: nothing is known of
+	// any. What is new is placed among what was heard by it.
+	Describe func(ctx context.Context, trackIDs []string) (map[string]Item, error)
 }
 
 const (
@@ -80,6 +85,7 @@ func NewService(s store.Store, o Options) (*Service, error) {
 	}
 	return &Service{
 		store: s, now: o.Now, observer: observe.Or(o.Observer), minListeners: o.MinListeners, trainable: o.Trainable,
+		describe: o.Describe,
 	}, nil
 }
 
