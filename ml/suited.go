@@ -1,0 +1,252 @@
+package ml
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/rhythmiq/rhythmiq/internal/topk"
+	"github.com/rhythmiq/rhythmiq/internal/vector"
+)
+
+// Explainer is a Model that can tell which of the heard items speak for another.
+type Explainer interface {
+	Model
+	// Explain returns the heard items that speak most for an item, the most first, at most n, with how much of its score each gives.
+	Explain(h Heard, item int32, n int) []Scored
+}
+
+// served is a model made ready for requests: immutable.
+type served struct {
+	version Version
+	model   Model
+	columns map[string]int32 // of the items
+
+	factored Factored    // nil: it is not
+	index    *topk.Index // of the factors
+	mean     []float32   // of the factors
+	scratch  sync.Pool   // *[]float32 as long as the items
+}
+
+func newServed(v Version, m Model) (*served, error) {
+	s := &served{version: v, model: m, columns: make(map[string]int32, len(m.Items()))}
+	for i, id := range m.Items() {
+		s.columns[id] = int32(i)
+	}
+	s.scratch.New = func() any {
+		scores := make([]float32, len(m.Items()))
+		return &scores
+	}
+	f, ok := m.(Factored)
+	if !ok || len(m.Items()) == 0 {
+		return s, nil
+	}
+	rows, k := f.Factors()
+	index, err := topk.New(rows, k, topk.Options{})
+	if err != nil {
+		return nil, err
+	}
+	s.factored, s.index, s.mean = f, index, meanRow(rows, k)
+	return s, nil
+}
+
+func meanRow(rows []float32, k int) []float32 {
+	sums := make([]float64, k)
+	for i, x := range rows {
+		sums[i%k] += float64(x)
+	}
+	mean := make([]float32, k)
+	for i, sum := range sums {
+		mean[i] = float32(sum * float64(k) / float64(len(rows)))
+	}
+	return mean
+}
+
+// Suited says how well music suits one listener, as the live model sees it: the listener's personal model, made anew from what they did. It is for one goroutine. A
+// nil Suited knows nothing.
+type Suited struct {
+	*served
+	heard      Heard
+	vector     []float32 // of a factored model; else
+	scores     []float32 // of all items
+	mean, best float32   // of the items that were not heard: what scores are measured by
+	top        []Scored  // the best items, without those heard or avoided
+	without    [][]float32
+}
+
+const (
+	// suitedTop is how many of the best items are found.
+	suitedTop = 200
+	// mostExplained is how many of the heard items, the heaviest, may be told as reasons.
+	mostExplained = 32
+	// half the trust in a model is there when so many of a listener's tracks are known to it.
+	trustHalf = 5
+)
+
+// suited makes a listener's model from how much their interactions say for (above 0) or against each track: in closed form, for a factored model. It
+// is nil if none of what they like is known to the model.
+func (s *served) suited(ctx context.Context, strengths map[string]float64) (*Suited, error) {
+	u := &Suited{served: s, heard: Heard{Listener: -1}}
+	var liked []Scored
+	var leave []int32
+	for id, strength := range strengths {
+		c, known := s.columns[id]
+		if !known {
+			continue
+		}
+		leave = append(leave, c)
+		if strength > 0 {
+			liked = append(liked, Scored{c, float32(strength)})
+		}
+	}
+	if len(liked) == 0 {
+		return nil, ctx.Err()
+	}
+	slices.Sort(leave)
+	slices.SortFunc(liked, func(a, b Scored) int { return cmp.Compare(a.Item, b.Item) })
+	for _, l := range liked {
+		u.heard.Items, u.heard.Weights = append(u.heard.Items, l.Item), append(u.heard.Weights, l.Score)
+	}
+	if s.factored == nil {
+		u.scores = make([]float32, len(s.columns))
+		s.model.Scores(u.scores, u.heard)
+		u.top = Top(nil, u.scores, leave, suitedTop)
+		sum := 0.0
+		for _, x := range u.scores {
+			sum += float64(x)
+		}
+		u.mean = float32(sum / float64(len(u.scores)))
+	} else {
+		u.vector = make([]float32, len(s.mean))
+		s.factored.Vector(u.vector, u.heard)
+		hits, err := s.index.Search(ctx, u.vector, suitedTop, topk.Filter{Excluded: leave}, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			u.top = append(u.top, Scored(h))
+		}
+		u.mean = vector.Dot(u.vector, s.mean)
+	}
+	if len(u.top) > 0 {
+		u.best = u.top[0].Score
+	}
+	return u, nil
+}
+
+// Of returns how well a track suits the listener, 0–1: 1 is the best of what they have not heard, 0 the mean of all or less. It is false for a track
+// that the model does not know.
+func (u *Suited) Of(trackID string) (float64, bool) {
+	if u == nil {
+		return 0, false
+	}
+	c, known := u.columns[trackID]
+	if !known {
+		return 0, false
+	}
+	return u.measure(u.score(c)), true
+}
+
+func (u *Suited) measure(score float32) float64 {
+	span := float64(u.best) - float64(u.mean)
+	if !(span > 0) {
+		return 0
+	}
+	x := (float64(score) - float64(u.mean)) / span
+	if math.IsNaN(x) {
+		return 0
+	}
+	return min(max(x, 0), 1)
+}
+
+func (u *Suited) score(c int32) float32 {
+	if u.factored == nil {
+		return u.scores[c]
+	}
+	return vector.Dot(u.vector, u.row(c))
+}
+
+func (u *Suited) row(c int32) []float32 {
+	rows, k := u.factored.Factors()
+	return rows[int(c)*k : (int(c)+1)*k]
+}
+
+// Trust is how much the model is to be believed about this listener, 0–1: it grows with the number n of tracks that it knows among those they like, as n ⁄ (n + 5). Where it is
+// small, preferences and popularity say more.
+func (u *Suited) Trust() float64 {
+	if u == nil {
+		return 0
+	}
+	n := float64(len(u.heard.Items))
+	return n / (n + trustHalf)
+}
+
+// Top returns the ids of the tracks that suit best, best first, at most n and 200: none that the listener had to do with lately.
+func (u *Suited) Top(n int) []string {
+	if u == nil {
+		return nil
+	}
+	ids := make([]string, 0, min(n, len(u.top)))
+	for _, t := range u.top[:min(n, len(u.top))] {
+		ids = append(ids, u.model.Items()[t.Item])
+	}
+	return ids
+}
+
+// Because returns the ids of those tracks that the listener heard which speak most for a track, the most first, at most n. None are returned where the model cannot tell, and
+// those that give less than a tenth of what the first gives are left out. For a factored model what a track gives is how much lower the score would be without
+// it, the listener's vector being made anew; for one of neighbors, its part of the sum.
+func (u *Suited) Because(trackID string, n int) []string {
+	if u == nil {
+		return nil
+	}
+	c, known := u.columns[trackID]
+	if !known {
+		return nil
+	}
+	var why []Scored
+	if e, ok := u.model.(Explainer); ok {
+		why = e.Explain(u.heard, c, n)
+	} else if u.factored != nil {
+		why = u.leftOut(c)
+	}
+	var ids []string
+	for _, w := range why[:min(n, len(why))] {
+		if w.Score > 0 && w.Score >= why[0].Score/10 { //nolint:mnd // a tenth
+			ids = append(ids, u.model.Items()[w.Item])
+		}
+	}
+	return ids
+}
+
+// leftOut returns how much each of the heaviest heard items gives to the score of an item, the most first.
+func (u *Suited) leftOut(c int32) []Scored {
+	order := u.heaviest()
+	if u.without == nil {
+		u.without = make([][]float32, len(order))
+		for n, i := range order {
+			h := Heard{Listener: -1, Items: slices.Delete(slices.Clone(u.heard.Items), i, i+1), Weights: slices.Delete(slices.Clone(u.heard.Weights), i, i+1)}
+			u.without[n] = make([]float32, len(u.vector))
+			u.factored.Vector(u.without[n], h)
+		}
+	}
+	row, score := u.row(c), u.score(c)
+	why := make([]Scored, len(order))
+	for n, i := range order {
+		why[n] = Scored{u.heard.Items[i], score - vector.Dot(u.without[n], row)}
+	}
+	slices.SortStableFunc(why, func(a, b Scored) int { return cmp.Compare(b.Score, a.Score) })
+	return why
+}
+
+// heaviest returns the places of the heaviest heard items.
+func (u *Suited) heaviest() []int {
+	order := make([]int, len(u.heard.Items))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(u.heard.Weights[b], u.heard.Weights[a]) })
+	return order[:min(mostExplained, len(order))]
+}
