@@ -532,3 +532,30 @@ func TestNoProbe(t *testing.T) {
 	require.False(t, sum.Resumed)
 	same(t, s, f.Store)
 }
+
+// An import that was stopped before anything was known to be written does not go on into what has become somebody else's house.
+func TestSomebodyHasMovedIn(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), memory()
+	house(t, s, 40)
+	path := write(t, exported(t, s))
+	o := &ImportOptions{Now: now, batch: 10}
+	f := &flaky{Store: memory(), fail: 1 + len(store.Tables()), after: true} // its first batch is made, and not known to be
+	_, err := Import(ctx, f, path, o)
+	require.ErrorIs(t, err, errDown)
+	for _, item := range all(t, s) {
+		if _, made := all(t, f.Store)[item.Key]; !made { // the same item of another house
+			item.Version = store.NewVersion()
+			require.NoError(t, f.Apply(ctx, store.Put(item, store.None)))
+			break
+		}
+	}
+	before := all(t, f.Store)
+	_, err = Import(ctx, f, path, o)
+	require.ErrorIs(t, err, ErrNotEmpty)
+	require.Equal(t, before, all(t, f.Store))
+	o.NotEmpty = true
+	_, err = Import(ctx, f, path, o)
+	require.NoError(t, err)
+	same(t, s, f.Store)
+}

@@ -107,7 +107,7 @@ func (i *importer) check(ctx context.Context, f io.ReadSeeker) (start int64, err
 }
 
 func (i *importer) run(ctx context.Context, f io.ReadSeeker, start int64) error {
-	if err := i.begin(ctx, start); err != nil {
+	if err := i.begin(ctx, f, start); err != nil {
 		return err
 	}
 	if _, err := f.Seek(i.position.Offset, io.SeekStart); err != nil {
@@ -150,7 +150,7 @@ func (i *importer) tell(offset int64) {
 }
 
 // begin finds the position of an earlier import of this archive into this store, or sees that the store is empty and begins at the start.
-func (i *importer) begin(ctx context.Context, start int64) error {
+func (i *importer) begin(ctx context.Context, f io.ReadSeeker, start int64) error {
 	name := i.path + Position
 	i.position.Store = i.o.Name
 	fresh := i.position
@@ -160,7 +160,12 @@ func (i *importer) begin(ctx context.Context, start int64) error {
 		return err
 	}
 	if ok && old.Store == fresh.Store && old.SHA256 == fresh.SHA256 && old.Offset >= start && old.Offset <= i.until {
-		if old.Probe == nil { // nothing is known to be there, but the store was found empty
+		if old.Probe == nil { // nothing is known to be there, but the store was found empty then
+			if !i.o.NotEmpty {
+				if err := i.ours(ctx, f, start); err != nil {
+					return err
+				}
+			}
 			i.position = fresh
 			return nil
 		}
@@ -180,6 +185,48 @@ func (i *importer) begin(ctx context.Context, start int64) error {
 	}
 	i.position = fresh
 	return i.position.save(name)
+}
+
+// ours returns an error if what the store shows first of a table is not of this archive: somebody else has moved in since an import was stopped.
+func (i *importer) ours(ctx context.Context, f io.ReadSeeker, start int64) error {
+	scanner, ok := store.As[store.Scanner](i.s)
+	if !ok {
+		return ErrNoScanner
+	}
+	found := map[store.Key]store.Version{}
+	for _, table := range store.Tables() {
+		page := store.Page{}
+		for first := true; len(page.Items) == 0 && (first || page.Next != ""); first = false {
+			var err error
+			if page, err = scanner.Scan(ctx, table, page.Next, pageItems); err != nil {
+				return err
+			}
+		}
+		for _, item := range page.Items {
+			found[item.Key] = item.Version
+		}
+	}
+	if _, err := f.Seek(start, io.SeekStart); err != nil {
+		return err
+	}
+	for l := newLines(io.LimitReader(f, i.until-start), 1, start); len(found) > 0 && l.offset < i.until; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		batch, err := i.read(l)
+		if err != nil {
+			return err
+		}
+		for _, w := range batch.writes {
+			if found[w.Key] == w.Version {
+				delete(found, w.Key)
+			}
+		}
+	}
+	if len(found) > 0 {
+		return ErrNotEmpty
+	}
+	return nil
 }
 
 // empty returns an error if a store holds something.
