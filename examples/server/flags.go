@@ -105,6 +105,9 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, "-dynamodb-endpoint must be a URL, such as http://127.0.0.1:8000")
 	}
+	if f.tablePrefix == "" { // such as from a variable of the shell that is not set; it must not mean the default
+		wrong = append(wrong, "-table-prefix must not be empty")
+	}
 	if f.cacheTTL <= 0 {
 		wrong = append(wrong, "-cache-ttl must be above 0")
 	}
@@ -120,13 +123,16 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 	return wrong
 }
 
+// moving says whether this is a move.
+func (f *flags) moving() bool { return f.exportTo != "" || f.importFrom != "" }
+
 // checkMove says what is wrong with the flags of a move.
 func (f *flags) checkMove(fs *flag.FlagSet) (wrong []string) {
 	what := "-export"
 	if f.importFrom != "" {
 		what = "-import"
 	}
-	moving := f.exportTo != "" || f.importFrom != ""
+	moving := f.moving()
 	if f.exportTo != "" && f.importFrom != "" {
 		wrong = append(wrong, "-export and -import are two commands")
 	}

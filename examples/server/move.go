@@ -18,8 +18,13 @@ import (
 // move exports the store or imports into it, as the flags say, and tells how it goes.
 func move(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.logLevel}))
+	// Opening a store may make one: not with nothing to export, nor for a file that is not there.
+	needed := f.importFrom
 	if f.exportTo != "" && f.store == "sqlite" {
-		if _, err := os.Stat(f.db); err != nil { // opening it would make one, with nothing to export
+		needed = f.db
+	}
+	if needed != "" {
+		if _, err := os.Stat(needed); err != nil {
 			return err
 		}
 	}

@@ -81,6 +81,7 @@ func TestMovingHouse(t *testing.T) {
 	}{
 		{[]string{"-db", first, "-export", file}, "there is such a file already"},
 		{[]string{"-db", filepath.Join(dir, "third.db"), "-export", file + "2"}, "no such file or directory"},
+		{[]string{"-db", filepath.Join(dir, "third.db"), "-import", file + "2"}, "no such file or directory"},
 		{[]string{"-db", second, "-import", file}, "already holds something (-not-empty imports all the same)"},
 		{[]string{"-db", second, "-import", first}, "is no archive of RhythmIQ's"},
 		{[]string{"-db", dir, "-import", file}, "is a directory"},

@@ -59,6 +59,13 @@ const (
 	patienceForAnswer = 10 * time.Second
 )
 
+// How long a move waits for one request and for all attempts of it together. Nobody waits for its answers, its requests are of up to 2 MiB, four at
+// a time, perhaps over a slow line, and tables that were just made are throttled until AWS has found out how much they are written to.
+const (
+	attemptOfMove  = 30 * time.Second
+	patienceOfMove = 2 * time.Minute
+)
+
 func openDynamoDB(ctx context.Context, f flags, log *slog.Logger, m *metrics) (_ opened, err error) {
 	cfg, err := awsConfig(ctx, f.endpoint, log)
 	if err != nil {
@@ -96,7 +103,11 @@ func openDynamoDB(ctx context.Context, f flags, log *slog.Logger, m *metrics) (_
 		}
 		log.Info("tables are there", "prefix", f.tablePrefix, "made", len(report.Created))
 	}
-	s, err := dynamostore.New(client, &dynamostore.Options{Prefix: f.tablePrefix, Observe: m.dynamoDB()})
+	o := dynamostore.Options{Prefix: f.tablePrefix, Observe: m.dynamoDB()}
+	if f.moving() {
+		o.AttemptTimeout, o.Patience = attemptOfMove, patienceOfMove
+	}
+	s, err := dynamostore.New(client, &o)
 	if err != nil {
 		return opened{}, err
 	}

@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	do := serve
-	if f.exportTo != "" || f.importFrom != "" {
+	if f.moving() {
 		do = move
 	}
 	if err := do(ctx, f, stdout, stderr); err != nil {

@@ -252,6 +252,7 @@ func TestCannotStart(t *testing.T) {
 		"unknown store":      {[]string{"-store", "tape"}, 2, `-store is "tape"`},
 		"another's flags":    {[]string{"-store", "memory", "-db", "x", "-table-prefix", "y", "-cache", "2MiB", "-create-tables"}, 2, "-table-prefix goes with -store dynamodb"},
 		"another's file":     {[]string{"-store", "dynamodb", "-db", "x"}, 2, "-db goes with -store sqlite"},
+		"no prefix":          {[]string{"-store", "dynamodb", "-table-prefix", ""}, 2, "-table-prefix must not be empty"},
 		"endpoint not a URL": {[]string{"-store", "dynamodb", "-dynamodb-endpoint", "localhost:8000"}, 2, "-dynamodb-endpoint must be a URL"},
 		"tiny cache":         {[]string{"-store", "dynamodb", "-cache", "1kB"}, 2, "-cache must be at least 1MiB"},
 		"no time to cache":   {[]string{"-store", "dynamodb", "-cache", "2MiB", "-cache-ttl", "0s"}, 2, "-cache-ttl must be above 0"},
