@@ -18,6 +18,8 @@
 //	_xs   S  the place in it: the index's sort key, a NUL, pk in hexadecimal digits, sk
 //	…        every field of the body as an attribute of its own: S, N, BOOL, NULL, L or M
 //
+// The console shows B in base64; for a UUID that is what "echo $UUID | tr -d - | xxd -r -p | base64" prints.
+//
 // A field whose name is empty, pk or sk, or begins with "_", has one more "_" before it, at every depth.
 //
 // Each table has one global secondary index, "index", on _xp and _xs. It holds whole items, since a listing by it gives whole items, and
@@ -138,8 +140,8 @@
 //
 // Refusals (throttling, a conflict with a transaction under way) are tried again with growing random pauses within
 // [Options.Patience]. So is a request whose answer was lost, but only where a first attempt that arrives late can do no harm: reads,
-// transactions (by their client request token), and writes on the condition of a version. A single write of another
-// kind is read back instead: it was made if the item has its version, and otherwise the outcome is unknown, which is
+// transactions (by their client request token), writes on the condition of a version, and bulk writes, which are for rows that nobody else
+// changes meanwhile. A single write of another kind is read back instead: it was made if the item has its version, and otherwise the outcome is unknown, which is
 // [store.ErrUnavailable]. A condition that fails after an attempt with an unknown outcome is unknown too, never a conflict.
 //
 // Sources: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works" (isolation, idempotency), "Error handling
