@@ -154,11 +154,12 @@ func Tables(t testing.TB, client *dynamodb.Client) string {
 	return prefix
 }
 
-// Store returns a store on tables of its own that goes by the clock now; nil means time.Now. Each of with may change its options.
+// Store returns a store on tables of its own that goes by the clock now; nil means time.Now. It waits long for answers, since a machine that is busy
+// with tests is no fault of the network's. Each of with may change its options.
 func Store(t testing.TB, now func() time.Time, with ...func(*dynamostore.Options)) *dynamostore.Store {
 	t.Helper()
 	client := Client(t, Endpoint(t))
-	o := dynamostore.Options{Prefix: Tables(t, client), Now: now}
+	o := dynamostore.Options{Prefix: Tables(t, client), Now: now, AttemptTimeout: 20 * time.Second, Patience: 40 * time.Second}
 	for _, change := range with {
 		change(&o)
 	}

@@ -24,7 +24,7 @@ func TestAPI(t *testing.T) {
 
 // open returns a store on tables of its own.
 func open(t *testing.T, now func() time.Time) store.Store {
-	return dynamotest.Store(t, now, unhurried)
+	return dynamotest.Store(t, now)
 }
 
 // unhurried has a store wait for a busy machine.

@@ -139,7 +139,7 @@ func TestOtherReasons(t *testing.T) {
 // A page may end with the last item below a bound, where the item of the bound itself follows.
 func TestPagesUpToABound(t *testing.T) {
 	t.Parallel()
-	s := dynamotest.Store(t, nil, unhurried)
+	s := dynamotest.Store(t, nil)
 	p := store.Partition(uuid.New())
 	for i := range 6 {
 		w := put(p, strconv.Itoa(i), store.None)

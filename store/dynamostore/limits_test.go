@@ -15,7 +15,7 @@ import (
 // Bodies that grow most in DynamoDB's form of them stay under its 400 KB at 256 KiB of JSON, beside the longest keys.
 func TestLargestItems(t *testing.T) {
 	t.Parallel()
-	s := dynamotest.Store(t, nil, unhurried)
+	s := dynamotest.Store(t, nil)
 	for name, element := range map[string]string{
 		"digits":        `1`,
 		"negative":      `-1`,
