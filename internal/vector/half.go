@@ -25,18 +25,16 @@ func ToFloat16(f float32) uint16 {
 
 // FromFloat16 returns the value of a half-precision float, exactly.
 func FromFloat16(h uint16) float32 {
-	sign, exponent, fraction := uint32(h&0x8000)<<16, uint32(h>>10&0x1F), uint32(h&0x3FF)
-	switch exponent {
-	case 0: // zero and what is below 2⁻¹⁴: multiples of 2⁻²⁴
-		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
-	case 0x1F:
-		b := sign | 0x7F800000 | fraction<<13
-		if fraction != 0 {
-			b |= 0x00400000 // a quiet NaN
+	const infinity = 0x7F800000
+	sign, bits := uint32(h&0x8000)<<16, uint32(h&0x7FFF)<<13
+	if bits >= 0x7C00<<13 { // an infinity, or a NaN, which is made quiet
+		if bits > 0x7C00<<13 {
+			bits |= 0x00400000
 		}
-		return math.Float32frombits(b)
+		return math.Float32frombits(sign | infinity | bits)
 	}
-	return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+	f := math.Float32frombits(bits) * 0x1p112 // the exponents' biases, 127 and 15, differ by 112; so it is below 2⁻¹⁴ too
+	return math.Float32frombits(sign | math.Float32bits(f))
 }
 
 // Encode16 sets dst to src in half precision; dst is at least as long as src.

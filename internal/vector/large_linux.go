@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Large returns n zeros. It asks the kernel for large pages (transparent huge pages) where n is large: a scan of a gigabyte in pages of 4 KiB waits
-// for their addresses about as long as for what stands in them. Where the kernel has none to give, or does not
-// give them on request, nothing is lost but time.
+// Large returns n zeros. Where they are many it asks the kernel for large pages (transparent huge pages): a scan of a gigabyte in pages of 4 KiB
+// waits for their addresses for up to half of its time. Where the kernel has none to give, or does not give them on request,
+// nothing is lost but that.
 func Large[T uint8 | uint16 | float32](n int) []T {
 	x := make([]T, n)
 	var one T
@@ -18,7 +18,12 @@ func Large[T uint8 | uint16 | float32](n int) []T {
 		b := unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), size) //nolint:gosec // G103: the bytes of x, for as long as x is there
 		page := os.Getpagesize()
 		off := -int(uintptr(unsafe.Pointer(&b[0]))) & (page - 1) //nolint:gosec // G103: the address, for where its page ends
-		_ = unix.Madvise(b[off:off+(size-off)&^(page-1)], unix.MADV_HUGEPAGE)
+		whole := b[off : off+(size-off)&^(page-1)]
+		if unix.Madvise(whole, unix.MADV_HUGEPAGE) == nil {
+			// The heap may have used the memory before, in small pages. Given back, it comes again as zeros when it is written to,
+			// which is what it holds now: in large pages then.
+			_ = unix.Madvise(whole, unix.MADV_DONTNEED)
+		}
 	}
 	return x
 }

@@ -40,29 +40,50 @@ func scalePortable(alpha float32, x []float32) {
 }
 
 // tilePortable sets dst[r·ldd+j], for r < 8 and j < 32, to the sum over p < k of a[p·lda+r] · b[p·ldb+j], p from 0 upward;
-// where add is true it goes on from what stands in dst.
+// where add is true it goes on from what stands in dst. Two rows of four sums fit a processor's registers.
 func tilePortable(dst []float32, ldd int, a []float32, lda int, b []float32, ldb, k int, add bool) {
-	for r := range GroupHeight {
-		row := dst[r*ldd : r*ldd+PanelWidth]
-		if !add {
-			clear(row)
-		}
-		for p := range k {
-			axpyPortable(a[p*lda+r], b[p*ldb:p*ldb+PanelWidth], row)
+	for r := 0; r < GroupHeight; r += 2 {
+		for j := 0; j < PanelWidth; j += 4 {
+			upper, lower := (*[4]float32)(dst[r*ldd+j:]), (*[4]float32)(dst[(r+1)*ldd+j:])
+			if !add {
+				*upper, *lower = [4]float32{}, [4]float32{}
+			}
+			s0, s1, s2, s3 := upper[0], upper[1], upper[2], upper[3]
+			t0, t1, t2, t3 := lower[0], lower[1], lower[2], lower[3]
+			for p := range k {
+				x, y := (*[2]float32)(a[p*lda+r:]), (*[4]float32)(b[p*ldb+j:])
+				s0 += float32(x[0] * y[0])
+				s1 += float32(x[0] * y[1])
+				s2 += float32(x[0] * y[2])
+				s3 += float32(x[0] * y[3])
+				t0 += float32(x[1] * y[0])
+				t1 += float32(x[1] * y[1])
+				t2 += float32(x[1] * y[2])
+				t3 += float32(x[1] * y[3])
+			}
+			*upper, *lower = [4]float32{s0, s1, s2, s3}, [4]float32{t0, t1, t2, t3}
 		}
 	}
 }
 
 // panelPortable sets each score to the sum over the factors, from the first to the last, as tilePortable does.
 func panelPortable(dst, x, panels []float32) {
-	for len(dst) > 0 {
-		row := dst[:PanelWidth]
-		clear(row)
-		for _, v := range x {
-			axpyPortable(v, panels[:PanelWidth], row)
-			panels = panels[PanelWidth:]
+	for at := 0; at < len(dst); at += PanelWidth {
+		for j := 0; j < PanelWidth; j += 8 {
+			var s0, s1, s2, s3, s4, s5, s6, s7 float32
+			for p, v := range x {
+				y := (*[8]float32)(panels[at*len(x)+p*PanelWidth+j:])
+				s0 += float32(v * y[0])
+				s1 += float32(v * y[1])
+				s2 += float32(v * y[2])
+				s3 += float32(v * y[3])
+				s4 += float32(v * y[4])
+				s5 += float32(v * y[5])
+				s6 += float32(v * y[6])
+				s7 += float32(v * y[7])
+			}
+			*(*[8]float32)(dst[at+j:]) = [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 		}
-		dst = dst[PanelWidth:]
 	}
 }
 
@@ -83,16 +104,19 @@ func panel16Portable(dst, x []float32, panels []uint16) {
 
 // panel8Portable adds integers, whose order is of no account; the assembly gives the same bits.
 func panel8Portable(dst []float32, q *Query8, panels []uint8, scales []float32) {
-	for i := range dst {
-		lane := i % PanelWidth
-		at := panels[i/PanelWidth*len(q.wide)*PanelWidth:]
-		sum := -q.offset
+	for at := 0; at < len(dst); at += PanelWidth {
+		var sums [PanelWidth]int32
 		for p := 0; p < len(q.wide); p += 4 {
-			for j, v := range at[p*PanelWidth+lane*4:][:4] {
-				sum += int32(v) * int32(q.wide[p+j])
+			x0, x1, x2, x3 := int32(q.wide[p]), int32(q.wide[p+1]), int32(q.wide[p+2]), int32(q.wide[p+3])
+			items := panels[at*len(q.wide)+p*PanelWidth:][:4*PanelWidth]
+			for i := range sums {
+				y := (*[4]uint8)(items[4*i:])
+				sums[i] += x0*int32(y[0]) + x1*int32(y[1]) + x2*int32(y[2]) + x3*int32(y[3])
 			}
 		}
-		dst[i] = float32(sum) * float32(q.scale*scales[i])
+		for i, sum := range sums {
+			dst[at+i] = float32(sum-q.offset) * float32(q.scale*scales[at+i])
+		}
 	}
 }
 
