@@ -35,6 +35,33 @@ func Combine(dst, weights, rows []float32) {
 	combine(dst, weights, rows)
 }
 
+// DotBetween returns the inner product of x and y − z, which have at least the length of x.
+func DotBetween(x, y, z []float32) float32 {
+	if len(x) == 0 {
+		return 0
+	}
+	_, _ = y[len(x)-1], z[len(x)-1]
+	return dotBetween(x, y[:len(x)], z[:len(x)])
+}
+
+// PullApart makes a step that brings y nearer to x, and z away from it: x becomes keep · x + pull · (y − z), y keep · y + pull · x and z keep · z − pull · x, each of the old
+// ones. y and z have at least the length of x, and no two overlap.
+func PullApart(x, y, z []float32, keep, pull float32) {
+	if len(x) == 0 {
+		return
+	}
+	_, _ = y[len(x)-1], z[len(x)-1]
+	pullApart(x, y[:len(x)], z[:len(x)], keep, pull)
+}
+
+// Fetch lets the processor, if it can, fetch rows of k factors that will be wanted soon.
+func Fetch(rows []float32, k int, at []int32) {
+	if k <= 0 {
+		return
+	}
+	fetch(rows, k, at)
+}
+
 // pullPortable goes from row to row: a dot, then an axpy. (The assembly: eight rows at once, whose products with p are added up in other lanes, and
 // which come to dst in two sums of four each.)
 func pullPortable(dst, p, rows []float32, cols []int32, weights []float32, shift float32) {
@@ -65,5 +92,25 @@ func combineByRow(dst, weights, rows []float32) {
 	k := len(dst)
 	for i, w := range weights {
 		axpy(w, rows[i*k:][:k], dst)
+	}
+}
+
+// dotBetweenPortable adds in four lanes, as dotPortable does. (The assembly: in up to 64.)
+func dotBetweenPortable(x, y, z []float32) float32 {
+	y, z = y[:len(x)], z[:len(x)]
+	var s [4]float32
+	for i, v := range x {
+		s[i%4] += float32(v * (y[i] - z[i]))
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
+func pullApartPortable(x, y, z []float32, keep, pull float32) {
+	y, z = y[:len(x)], z[:len(x)]
+	for i, v := range x {
+		a, b := y[i], z[i]
+		x[i] = float32(keep*v) + float32(pull*(a-b))
+		y[i] = float32(keep*a) + float32(pull*v)
+		z[i] = float32(keep*b) - float32(pull*v)
 	}
 }

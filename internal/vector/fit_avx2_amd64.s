@@ -185,3 +185,102 @@ combineAdd:
 	JNZ  combineNext
 	VZEROUPPER
 	RET
+
+// func dotBetweenAVX2(x, y, z *float32, n int) float32
+//
+// Two sums in turn; n is a multiple of 16.
+TEXT ·dotBetweenAVX2(SB), NOSPLIT, $0-36
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DI
+	MOVQ z+16(FP), DX
+	MOVQ n+24(FP), CX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+
+betweenTwo:
+	CMPQ        CX, $16
+	JLT         betweenOne
+	VMOVUPS     (DI), Y2
+	VMOVUPS     32(DI), Y3
+	VSUBPS      (DX), Y2, Y2
+	VSUBPS      32(DX), Y3, Y3
+	VFMADD231PS (SI), Y2, Y0
+	VFMADD231PS 32(SI), Y3, Y1
+	ADDQ        $64, SI
+	ADDQ        $64, DI
+	ADDQ        $64, DX
+	SUBQ        $16, CX
+	JMP         betweenTwo
+
+betweenOne:
+	TESTQ       CX, CX
+	JZ          betweenFold
+	VMOVUPS     (DI), Y2
+	VSUBPS      (DX), Y2, Y2
+	VFMADD231PS (SI), Y2, Y0
+
+betweenFold:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func pullApartAVX2(x, y, z *float32, n int, keep, pull float32)
+TEXT ·pullApartAVX2(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS keep+32(FP), Y0
+	VBROADCASTSS pull+36(FP), Y1
+
+apartNext:
+	VMOVUPS      (SI), Y2
+	VMOVUPS      (DI), Y3
+	VMOVUPS      (DX), Y4
+	VSUBPS       Y4, Y3, Y5
+	VMULPS       Y1, Y2, Y6   // pull · x
+	VMULPS       Y5, Y1, Y5   // pull · (y − z)
+	VFMADD213PS  Y6, Y0, Y3   // keep · y + pull · x
+	VFMSUB213PS  Y6, Y0, Y4   // keep · z − pull · x
+	VFMADD213PS  Y5, Y0, Y2   // keep · x + pull · (y − z)
+	VMOVUPS      Y2, (SI)
+	VMOVUPS      Y3, (DI)
+	VMOVUPS      Y4, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DI
+	ADDQ         $32, DX
+	SUBQ         $8, CX
+	JNZ          apartNext
+	VZEROUPPER
+	RET
+
+// func fetchRows(rows *float32, k int, at *int32, count int)
+TEXT ·fetchRows(SB), NOSPLIT, $0-32
+	MOVQ rows+0(FP), SI
+	MOVQ k+8(FP), BX
+	MOVQ at+16(FP), DX
+	MOVQ count+24(FP), CX
+	SHLQ $2, BX
+
+fetchRow:
+	MOVLQSX (DX), AX
+	IMULQ   BX, AX
+	ADDQ    SI, AX
+	LEAQ    (AX)(BX*1), DI
+
+fetchLine:
+	PREFETCHT0 (AX)
+	ADDQ       $64, AX
+	CMPQ       AX, DI
+	JLT        fetchLine
+	ADDQ       $4, DX
+	DECQ       CX
+	JNZ        fetchRow
+	RET

@@ -217,3 +217,80 @@ combineAdd:
 	JNZ  combineNext
 	VZEROUPPER
 	RET
+
+// func dotBetweenAVX512(x, y, z *float32, n int) float32
+//
+// Two sums in turn; n is a multiple of 16.
+TEXT ·dotBetweenAVX512(SB), NOSPLIT, $0-36
+	MOVQ x+0(FP), SI
+	MOVQ y+8(FP), DI
+	MOVQ z+16(FP), DX
+	MOVQ n+24(FP), CX
+	VPXORQ Z0, Z0, Z0
+	VPXORQ Z1, Z1, Z1
+
+betweenTwo:
+	CMPQ        CX, $32
+	JLT         betweenOne
+	VMOVUPS     (DI), Z2
+	VMOVUPS     64(DI), Z3
+	VSUBPS      (DX), Z2, Z2
+	VSUBPS      64(DX), Z3, Z3
+	VFMADD231PS (SI), Z2, Z0
+	VFMADD231PS 64(SI), Z3, Z1
+	ADDQ        $128, SI
+	ADDQ        $128, DI
+	ADDQ        $128, DX
+	SUBQ        $32, CX
+	JMP         betweenTwo
+
+betweenOne:
+	TESTQ       CX, CX
+	JZ          betweenFold
+	VMOVUPS     (DI), Z2
+	VSUBPS      (DX), Z2, Z2
+	VFMADD231PS (SI), Z2, Z0
+
+betweenFold:
+	VADDPS       Z1, Z0, Z0
+	VEXTRACTF64X4 $1, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDSS       X1, X0, X0
+	VMOVSS       X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func pullApartAVX512(x, y, z *float32, n int, keep, pull float32)
+TEXT ·pullApartAVX512(SB), NOSPLIT, $0-40
+	MOVQ         x+0(FP), SI
+	MOVQ         y+8(FP), DI
+	MOVQ         z+16(FP), DX
+	MOVQ         n+24(FP), CX
+	VBROADCASTSS keep+32(FP), Z0
+	VBROADCASTSS pull+36(FP), Z1
+
+apartNext:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      (DX), Z4
+	VSUBPS       Z4, Z3, Z5
+	VMULPS       Z1, Z2, Z6   // pull · x
+	VMULPS       Z5, Z1, Z5   // pull · (y − z)
+	VFMADD213PS  Z6, Z0, Z3   // keep · y + pull · x
+	VFMSUB213PS  Z6, Z0, Z4   // keep · z − pull · x
+	VFMADD213PS  Z5, Z0, Z2   // keep · x + pull · (y − z)
+	VMOVUPS      Z2, (SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, (DX)
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	ADDQ         $64, DX
+	SUBQ         $16, CX
+	JNZ          apartNext
+	VZEROUPPER
+	RET

@@ -183,3 +183,34 @@ func TestInvertOfWhatHasNoInverse(t *testing.T) {
 		require.Equal(t, stops == 12, ok, "%d", asked)
 	}
 }
+
+func TestDotBetweenAndPullApart(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, n := range []int{0, 1, 5, 16, 17, 32, 48, 64, 128, 144} {
+			r := random(uint64(n))
+			x, y, z := newGuarded(n, 1).fill(r), newGuarded(n, 2).fill(r), newGuarded(n, 3).fill(r)
+			var sum, size float64
+			for i, v := range x.vals {
+				p := float64(v) * (float64(y.vals[i]) - float64(z.vals[i]))
+				sum += p
+				size += math.Abs(p)
+			}
+			require.InDelta(t, sum, DotBetween(x.vals, y.vals, z.vals), float64(n+2)*0x1p-23*size)
+			a, b, c := append([]float32{}, x.vals...), append([]float32{}, y.vals...), append([]float32{}, z.vals...)
+			PullApart(x.vals, y.vals, z.vals, .9, .25)
+			for _, g := range []guarded{x, y, z} {
+				g.intact(t)
+			}
+			for i := range n {
+				require.InDelta(t, .9*a[i]+.25*(b[i]-c[i]), x.vals[i], 1e-6)
+				require.InDelta(t, .9*b[i]+.25*a[i], y.vals[i], 1e-6)
+				require.InDelta(t, .9*c[i]-.25*a[i], z.vals[i], 1e-6)
+			}
+			Fetch(x.vals, n, []int32{0, 1 << 30, -1})
+		}
+		Fetch(nil, 3, []int32{1})
+		long := make([]float32, 32)
+		require.Panics(t, func() { DotBetween(long, long, long[:31]) })
+		require.Panics(t, func() { PullApart(long, long[:31], long, 1, 1) })
+	})
+}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
@@ -90,22 +91,26 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 				Left: elapsed * time.Duration(f.epochs-f.done) / time.Duration(f.done-from),
 			})
 		}
-		if err := o.Watched(f.done, f.epochs, func() ml.Model { return newModel(d, f.items, f.options) }); err != nil {
+		if err := o.Watched(f.done, f.epochs, func() ml.Model { return f.model(d) }); err != nil {
 			return nil, err
 		}
 	}
-	return newModel(d, f.items, f.options), nil
+	return f.model(d), nil
 }
 
-// fit is the state of Fit. Vectors of items have one number more, their bias, and those of listeners a 1 there.
+// fit is the state of Fit. Vectors are filled up with zeros to a width that the kernels take: that part of a row stays 0 in each step.
 type fit struct {
 	options
-	heard            *ml.Matrix
-	rows             []int32 // the row of each cell
-	listeners, items []float32
-	workers          []worker
-	seed             uint64
-	done             int // epochs
+	heard     *ml.Matrix
+	rows      []int32 // the row of each cell
+	maybe     filter  // says which cells there are not
+	width     int
+	listeners []float32
+	items     []float32 // the vectors, row by row, and behind them the biases
+	biases    int       // where these begin
+	workers   []worker
+	seed      uint64
+	done      int // epochs
 }
 
 // worker has the cells of some listeners.
@@ -130,20 +135,20 @@ func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 			f.rows[c] = int32(u)
 		}
 	}
-	width := f.width()
+	f.maybe = newFilter(d.Heard)
+	f.width = (f.factors + vector.PullWidth - 1) / vector.PullWidth * vector.PullWidth
+	f.biases = len(d.Items) * f.width
 	r := rand.New(rand.NewPCG(o.Seed, salt))
-	random := func(rows int, last float32) []float32 {
-		x := make([]float32, rows*width)
-		for i := range x {
-			if i%width == width-1 {
-				x[i] = last
-				continue
+	random := func(rows, extra int) []float32 {
+		x := make([]float32, rows*f.width+extra)
+		for i := range rows {
+			for j := range f.factors {
+				x[i*f.width+j] = (r.Float32() - 0.5) / float32(f.factors)
 			}
-			x[i] = (r.Float32() - 0.5) / float32(f.factors)
 		}
 		return x
 	}
-	f.listeners, f.items = random(len(d.Listeners), 1), random(len(d.Items), 0)
+	f.listeners, f.items = random(len(d.Listeners), 0), random(len(d.Items), len(d.Items))
 	if m, ok := o.Start.(*Model); ok && m.factors == f.factors {
 		at := make(map[string]int, len(m.names))
 		for i, item := range m.names {
@@ -151,7 +156,9 @@ func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 		}
 		for i, item := range d.Items {
 			if j, ok := at[item]; ok {
-				copy(f.items[i*width:(i+1)*width], m.rows[j*width:(j+1)*width])
+				row := m.rows[j*(m.factors+1) : (j+1)*(m.factors+1)]
+				copy(f.items[i*f.width:], row[:f.factors])
+				f.items[f.biases+i] = row[f.factors]
 			}
 		}
 	}
@@ -178,7 +185,16 @@ func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 	return f
 }
 
-func (f *fit) width() int { return f.factors + 1 }
+// model returns the model of the items' vectors as they are: with a bias as one number more.
+func (f *fit) model(d *ml.Data) *Model {
+	k := f.factors
+	rows := make([]float32, 0, len(d.Items)*(k+1))
+	for i := range d.Items {
+		rows = append(rows, f.items[i*f.width:i*f.width+k]...)
+		rows = append(rows, f.items[f.biases+i])
+	}
+	return newModel(d, rows, f.options)
+}
 
 // epoch draws as many pairs as there are cells, and returns the share of those that were in order.
 func (f *fit) epoch(ctx context.Context) (right float64, err error) {
@@ -205,30 +221,45 @@ func (f *fit) epoch(ctx context.Context) (right float64, err error) {
 	return float64(good) / float64(max(1, all)), nil
 }
 
-// merge adds the changes of all workers to the items.
+// mergePart is how many numbers are added up at a time: so many of each worker's fit into a first-level cache.
+const mergePart = 2048
+
+// merge adds the changes of all workers to the items: what they have come to together, less what was there before once for each but one.
 func (f *fit) merge() {
-	if len(f.workers) == 1 {
+	n := len(f.workers)
+	if n == 1 {
 		return
 	}
 	var wg sync.WaitGroup
-	step := (len(f.items) + len(f.workers) - 1) / len(f.workers)
-	for t := range f.workers {
+	for t := range n {
 		wg.Go(func() {
-			for i := t * step; i < min((t+1)*step, len(f.items)); i++ {
-				old := f.items[i]
-				x := old
+			to := len(f.items) * (t + 1) / n
+			for from := len(f.items) * t / n; from < to; from += mergePart {
+				part := f.items[from:min(from+mergePart, to)]
+				vector.Scale(float32(1-n), part)
 				for w := range f.workers {
-					x += f.workers[w].items[i] - old
+					vector.Axpy(1, f.workers[w].items[from:from+len(part)], part)
 				}
-				f.items[i] = x
 			}
 		})
 	}
 	wg.Wait()
 }
 
-// checkEvery is after how many pairs the context is looked at.
-const checkEvery = 1 << 14
+const (
+	// checkEvery is after how many pairs the context is looked at.
+	checkEvery = 1 << 14
+	// atOnce is how many pairs are drawn before their steps are made, so that the memory's answers to all of them are awaited together, and ahead
+	// is for how many of them the vectors are fetched while the steps of others are made.
+	atOnce = 256
+	ahead  = 8
+)
+
+// pairs are listeners, what they like, and other items.
+type pairs struct {
+	cells, draws             [atOnce]int
+	listeners, liked, others [atOnce]int32
+}
 
 // draw makes a worker's steps of one round.
 func (f *fit) draw(ctx context.Context, w *worker, r *rand.PCG, round int) {
@@ -239,47 +270,73 @@ func (f *fit) draw(ctx context.Context, w *worker, r *rand.PCG, round int) {
 	if len(f.workers) > 1 {
 		copy(w.items, f.items)
 	}
-	width := f.width()
-	for i := range n*(round+1)/rounds - n*round/rounds {
-		if i%checkEvery == 0 && ctx.Err() != nil {
+	var p pairs
+	for done, all := 0, n*(round+1)/rounds-n*round/rounds; done < all; done += atOnce {
+		if done%checkEvery == 0 && ctx.Err() != nil {
 			return
 		}
-		cell := w.from + below(r, n)
-		u, liked := f.rows[cell], f.heard.Cols[cell]
-		other := f.heard.Cols[below(r, len(f.heard.Cols))]
-		cols, _ := f.heard.Row(int(u))
-		if has(cols, other) {
-			continue
-		}
-		w.drawn++
-		x := f.listeners[int(u)*width : (int(u)+1)*width]
-		y := w.items[int(liked)*width : (int(liked)+1)*width]
-		z := w.items[int(other)*width : (int(other)+1)*width]
-		if f.step(x, y, z) {
-			w.right++
+		found := f.choose(&p, w, r, min(atOnce, all-done))
+		w.drawn += found
+		for from := 0; from < found; from += ahead {
+			if from == 0 {
+				f.fetch(&p, w, 0, min(ahead, found))
+			}
+			f.fetch(&p, w, min(from+ahead, found), min(from+2*ahead, found))
+			for i := from; i < min(from+ahead, found); i++ {
+				if f.step(w, int(p.listeners[i]), int(p.liked[i]), int(p.others[i])) {
+					w.right++
+				}
+			}
 		}
 	}
 }
 
+// choose draws n pairs, and returns how many are left without those whose other item is heard too.
+func (f *fit) choose(p *pairs, w *worker, r *rand.PCG, n int) int {
+	for i := range n {
+		p.cells[i] = w.from + below(r, w.to-w.from)
+		p.draws[i] = below(r, len(f.heard.Cols))
+	}
+	for i, cell := range p.cells[:n] {
+		p.listeners[i], p.liked[i], p.others[i] = f.rows[cell], f.heard.Cols[cell], f.heard.Cols[p.draws[i]]
+	}
+	found := 0
+	for i := range n {
+		listener, other := p.listeners[i], p.others[i]
+		if f.maybe.has(listener, other) {
+			if cols, _ := f.heard.Row(int(listener)); has(cols, other) {
+				continue
+			}
+		}
+		p.listeners[found], p.liked[found], p.others[found] = listener, p.liked[i], other
+		found++
+	}
+	return found
+}
+
+func (f *fit) fetch(p *pairs, w *worker, from, to int) {
+	vector.Fetch(f.listeners, f.width, p.listeners[from:to])
+	vector.Fetch(w.items, f.width, p.liked[from:to])
+	vector.Fetch(w.items, f.width, p.others[from:to])
+}
+
 // step moves the vectors of a listener, of what they like and of another item along the gradient; it reports whether the two were in order.
-func (f *fit) step(x, y, z []float32) bool {
-	score := float32(0)
-	y, z = y[:len(x)], z[:len(x)]
-	for i, v := range x {
-		score += v * (y[i] - z[i])
-	}
-	pull := f.rate / (1 + float32(math.Exp(float64(score))))
+func (f *fit) step(w *worker, listener, liked, other int) bool {
+	x := f.listeners[listener*f.width : (listener+1)*f.width]
+	y, z := w.items[liked*f.width:(liked+1)*f.width], w.items[other*f.width:(other+1)*f.width]
+	a, b := &w.items[f.biases+liked], &w.items[f.biases+other]
+	score := vector.DotBetween(x, y, z) + (*a - *b)
+	pull := f.pull(score)
 	keep := 1 - f.rate*f.regularization
-	last := len(x) - 1
-	for i, v := range x[:last] {
-		a, b := y[i], z[i]
-		x[i] = keep*v + pull*(a-b)
-		y[i] = keep*a + pull*v
-		z[i] = keep*b - pull*v
-	}
-	y[last] = keep*y[last] + pull
-	z[last] = keep*z[last] - pull
+	vector.PullApart(x, y, z, keep, pull)
+	*a = keep**a + pull
+	*b = keep**b - pull
 	return score > 0
+}
+
+// pull is how far a pair of this difference of scores is drawn.
+func (o *options) pull(score float32) float32 {
+	return o.rate / (1 + float32(math.Exp(float64(score))))
 }
 
 // below returns a random number from 0 on below n, which is under 2³².
@@ -332,17 +389,11 @@ func (f *fit) resume(last *safetensors.File) error {
 	return nil
 }
 
-// fold is step for a listener among items that stay as they are.
-func (f *fit) fold(x, y, z []float32) {
-	score := float32(0)
-	y, z = y[:len(x)], z[:len(x)]
-	for i, v := range x {
-		score += v * (y[i] - z[i])
-	}
-	pull := f.rate / (1 + float32(math.Exp(float64(score))))
-	keep := 1 - f.rate*f.regularization
+// fold is step for a listener among items that stay as they are. The last number of each vector is the items' bias.
+func (o *options) fold(x, y, z []float32) {
+	pull := o.pull(vector.Dot(x, y) - vector.Dot(x, z))
 	last := len(x) - 1
-	for i, v := range x[:last] {
-		x[i] = keep*v + pull*(y[i]-z[i])
-	}
+	vector.Scale(1-o.rate*o.regularization, x[:last])
+	vector.Axpy(pull, y[:last], x)
+	vector.Axpy(-pull, z[:last], x)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
@@ -61,7 +62,7 @@ func (m *Model) Vector(dst []float32, h ml.Heard) {
 	}
 	width := m.factors + 1
 	r := rand.NewPCG(salt, uint64(len(h.Items)))
-	f := fit{options: m.options}
+	f := m.options
 	whole := len(h.Items) * m.epochs
 	steps := min(whole, mostSteps)
 	f.rate *= float32(whole) / float32(steps)
@@ -82,13 +83,7 @@ func (m *Model) Scores(dst []float32, h ml.Heard) {
 	width := m.factors + 1
 	v := make([]float32, width)
 	m.Vector(v, h)
-	for i := range dst {
-		sum := float32(0)
-		for j, y := range m.rows[i*width : (i+1)*width] {
-			sum += y * v[j]
-		}
-		dst[i] = sum
-	}
+	vector.DotRows(dst, v, m.rows)
 }
 
 // Tensors implements ml.Model.
