@@ -6,6 +6,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/als"
 	"github.com/rhythmiq/rhythmiq/ml/bpr"
+	"github.com/rhythmiq/rhythmiq/ml/ease"
 	"github.com/rhythmiq/rhythmiq/ml/itemknn"
 	"github.com/rhythmiq/rhythmiq/ml/popular"
 	"github.com/rhythmiq/rhythmiq/ml/rp3beta"
@@ -17,7 +18,7 @@ const auto = "auto"
 // models lists what -model may be besides auto, in the order in which auto tries them: the cheap ones first.
 func models() []ml.Algorithm {
 	return []ml.Algorithm{
-		popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, als.Algorithm{}, bpr.Algorithm{},
+		popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, als.Algorithm{}, ease.Algorithm{}, bpr.Algorithm{},
 	}
 }
 
