@@ -32,7 +32,7 @@ func (Algorithm) Parameters() []ml.Parameter {
 	return []ml.Parameter{
 		{Name: "regularization", Doc: "how strongly weights are kept small; at least 0.00001 of the most that any item (or listener) was heard (or has) is taken", Default: 100, Min: 1e-6, Max: 1e9, From: 10, To: 2000, Log: true},
 		{Name: "weight", Doc: "what a weight counts for", Choices: []string{"binary", "log", "raw"}},
-		{Name: "neighbors", Doc: "weights kept for each item, those of the greatest magnitude; memory grows with it", Default: 4000, Min: 1, Max: 1e6, Whole: true},
+		{Name: "neighbors", Doc: "weights kept for each item, those of the greatest magnitude; memory grows with it", Default: 1000, Min: 1, Max: 1e6, Whole: true},
 		{Name: "items", Doc: "if there are more listeners than this, so many items take part, those heard most: memory grows with its square, time with its cube", Default: 10000, Min: 1, Max: 40000, Whole: true},
 	}
 }
