@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/observe"
@@ -25,35 +26,59 @@ type task struct {
 	name   string
 	passes int // Run does it in every passes-th pass
 	do     func(ctx context.Context) error
+	long   bool // it may take minutes: Run does not wait for it with the others
 }
 
 func (a *App) tasks() []task {
-	return []task{
-		{"finish deletions", 1, func(ctx context.Context) error {
+	tasks := []task{
+		{name: "finish deletions", passes: 1, do: func(ctx context.Context) error {
 			_, err := a.Profiles.Resume(ctx)
 			return err
 		}},
-		{"wipe readings", 1, func(ctx context.Context) error {
+		{name: "wipe readings", passes: 1, do: func(ctx context.Context) error {
 			_, err := a.Variables.Resume(ctx)
 			return err
 		}},
-		{"count popularity", 1, a.Learning.Refresh}, // counts at most once an hour
-		{"sweep the store", sweepPasses, a.sweepStore},
+		{name: "count popularity", passes: 1, do: a.Learning.Refresh}, // counts at most once an hour
+		{name: "sweep the store", passes: sweepPasses, do: a.sweepStore},
 	}
+	if a.Models != nil {
+		tasks = append(tasks,
+			task{name: "look for models", passes: 1, do: a.Models.Poll},
+			task{name: "train models", passes: 1, do: a.Models.RetrainIfDue, long: true})
+	}
+	return tasks
 }
 
-// Run does what must happen in the background (unfinished deletions, wiping, popularity, expired items) until ctx
+// Run does what must happen in the background (unfinished deletions, wiping, popularity, models of taste, expired items) until ctx
 // ends, and returns nil then. What fails is logged and tried again in about a minute. Everything stays correct without it, and several instances can
 // run it over one store.
 func (a *App) Run(ctx context.Context) error {
 	tasks := a.tasks()
+	do := func(t task) {
+		if err := t.do(ctx); err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "background work failed, will try again", "task", t.name, "error", err)
+		}
+	}
+	var long sync.WaitGroup
+	defer long.Wait()
+	busy := make(chan struct{}, 1) // holds a token while a long task goes on
 	for pass := 0; ctx.Err() == nil; pass++ {
 		for _, t := range tasks {
 			if pass%t.passes != 0 {
 				continue
 			}
-			if err := t.do(ctx); err != nil && ctx.Err() == nil {
-				a.log.ErrorContext(ctx, "background work failed, will try again", "task", t.name, "error", err)
+			if !t.long {
+				do(t)
+				continue
+			}
+			select {
+			case busy <- struct{}{}:
+				long.Go(func() {
+					do(t)
+					<-busy
+				})
+			default: // it goes on
 			}
 		}
 		rest(ctx, passEvery*9/10+rand.N(passEvery/5)) //nolint:gosec // no secret

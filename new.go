@@ -10,6 +10,12 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/als"
+	"github.com/rhythmiq/rhythmiq/ml/blobs"
+	"github.com/rhythmiq/rhythmiq/ml/itemknn"
+	"github.com/rhythmiq/rhythmiq/ml/localtrainer"
+	"github.com/rhythmiq/rhythmiq/ml/popular"
+	"github.com/rhythmiq/rhythmiq/ml/rp3beta"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
@@ -37,12 +43,16 @@ func New(c Config) (*App, error) {
 	wrong.add(err, "Variables.", "")
 	a.Learning, err = ml.NewService(c.Store, c.Learning)
 	wrong.add(err, "Learning.", "")
+	if err == nil {
+		a.Models, err = c.models(a.Learning)
+		wrong.add(err, "", "")
+	}
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
 	a.TuneVectors, err = tunevector.NewService(tunevector.Options{
 		Store: c.Store, Music: c.Music, Preferences: a.Preferences, Variables: a.Variables,
-		Learning: a.Learning, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed,
+		Learning: a.Learning, Models: a.Models, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed,
 	})
 	if err != nil {
 		return nil, err
@@ -62,6 +72,9 @@ func (c Config) withDefaults() Config {
 	}
 	c.Observer = observe.Or(c.Observer)
 	if c.Store == nil {
+		if c.Blobs == nil {
+			c.Blobs = &blobs.Memory{}
+		}
 		c.Store = memstore.New(&memstore.Options{Now: c.Now})
 	}
 	if c.Music == nil {
@@ -82,7 +95,33 @@ func (c Config) withDefaults() Config {
 	if c.Learning.Trainable == nil {
 		c.Learning.Trainable = trainable(c.Music)
 	}
+	if c.Learning.Describe == nil {
+		c.Learning.Describe = described(c.Music)
+	}
+	if c.Algorithms == nil {
+		c.Algorithms = []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, als.Algorithm{}}
+	}
 	return c
+}
+
+// models returns what trains models and serves them; nil where there is no place to keep them.
+func (c Config) models(log *ml.Service) (*ml.Recommender, error) {
+	if c.Blobs == nil {
+		if c.Trainer != nil {
+			var f fault.Fields
+			f.Add("Blobs", "is required where there is a Trainer")
+			return nil, f.Err()
+		}
+		return nil, nil //nolint:nilnil // nil trains nothing and knows nothing
+	}
+	if c.Trainer == nil {
+		local, err := localtrainer.New(c.Blobs, localtrainer.Options{})
+		if err != nil {
+			return nil, err
+		}
+		c.Trainer = local
+	}
+	return ml.NewRecommender(log, ml.RecommenderOptions{Algorithms: c.Algorithms, Blobs: c.Blobs, Trainer: c.Trainer, Select: c.Selection})
 }
 
 // trainable asks the music provider which tracks may be learned from. Tracks that it no longer knows may not.
@@ -97,6 +136,23 @@ func trainable(music tunevector.MusicProvider) func(context.Context, []string) (
 			_, may[t.ID] = t.Item()
 		}
 		return may, nil
+	}
+}
+
+// described asks the music provider what a learner may see of tracks.
+func described(music tunevector.MusicProvider) func(context.Context, []string) (map[string]ml.Item, error) {
+	return func(ctx context.Context, ids []string) (map[string]ml.Item, error) {
+		tracks, err := music.Tracks(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		items := make(map[string]ml.Item, len(tracks))
+		for _, t := range tracks {
+			if item, may := t.Item(); may {
+				items[t.ID] = item
+			}
+		}
+		return items, nil
 	}
 }
 

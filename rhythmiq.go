@@ -64,6 +64,13 @@ type Config struct {
 	Profile           profile.Options             // passwords, sessions, throttling; its clock and observer are filled in from here where not set
 	Learning          ml.Options                  // popularity; likewise, and which music may be learned from is asked of Music where not set
 	PreferenceWeights map[preference.Type]float64 // how much each type counts in a taste, 0–10; absent: 1
+
+	// Models of taste are trained from the log of interactions, by Run and Sweep, where there is a place to keep them. nil Blobs: in memory where Store is nil
+	// too; else no models are trained. Instances that share a Store must share Blobs.
+	Blobs      ml.Blobs
+	Algorithms []ml.Algorithm   // that are tried, the cheap ones first; nil: popular, itemknn, rp3beta and als
+	Trainer    ml.ModelTrainer  // over Blobs; nil: in this process, on half of the processors
+	Selection  ml.SelectOptions // how they are tried; the zero value: each once with its defaults
 }
 
 // App is the wired services. It holds nothing that needs closing; a host closes the Store it gave.
@@ -72,6 +79,7 @@ type App struct {
 	Preferences *preference.Service
 	Variables   *variable.Service
 	Learning    *ml.Service
+	Models      *ml.Recommender // nil where there is no place to keep models
 	TuneVectors *tunevector.Service
 
 	store    store.Store

@@ -56,6 +56,9 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
 			return nil, err
 		}
+		if err := s.addSuited(ctx, g, c); err != nil {
+			return nil, err
+		}
 		return g, s.askLiked(ctx, g, c, q, planner.AllStages)
 	}
 	from := 0.0
@@ -112,6 +115,21 @@ func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q Candi
 			continue
 		}
 		g.add(t, stages)
+	}
+	return nil
+}
+
+// addSuited adds what suits the listener best as the model of taste has it, wherever it is to the arc.
+func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition) error {
+	ids := c.listener.suited.Top(likedCandidates)
+	found := make(map[string]*Track, len(ids))
+	if err := s.load(ctx, found, ids); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if t := found[id]; t != nil && c.allows(t) {
+			g.add(*t, planner.AllStages)
+		}
 	}
 	return nil
 }

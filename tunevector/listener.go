@@ -22,6 +22,7 @@ type listener struct {
 	taste    preference.Taste
 	popular  ml.Popularity
 	history  history
+	suited   *ml.Suited // the listener's personal model; nil where there is none
 }
 
 // listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
@@ -37,7 +38,10 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 	if l.popular, err = s.learning.Popularity(ctx); err != nil {
 		return nil, err
 	}
-	l.history, err = s.history(ctx, profileID, logged)
+	if l.history, err = s.history(ctx, profileID, logged); err != nil {
+		return nil, err
+	}
+	l.suited, err = s.models.For(ctx, l.history.strengths())
 	return l, err
 }
 
@@ -89,6 +93,15 @@ func (s *Service) history(ctx context.Context, profileID uuid.UUID, logged []ml.
 	return h, nil
 }
 
+// strengths are how much the interactions say for or against each track.
+func (h history) strengths() map[string]float64 {
+	all := make(map[string]float64, len(h))
+	for id, p := range h {
+		all[id] = p.strength
+	}
+	return all
+}
+
 // add takes interactions in from the newest to the oldest.
 func (h history) add(i ml.Interaction) {
 	p := h[i.TrackID]
@@ -130,6 +143,7 @@ func (l *listener) popularity(t *Track) float64 {
 
 // How likings are put together into the one number that the planner takes, −1 to 1.
 const (
+	modelWeight   = 0.4 // what the track gains that suits best, as far as the model of taste is to be trusted
 	popularWeight = 0.2 // what the most popular track gains on one that nobody knows
 	heardLoss     = 0.3 // what a track loses that was heard within heardLately
 	heardLately   = 12 * time.Hour
@@ -141,6 +155,9 @@ const (
 func (l *listener) liking(t *Track, session []sessionMoment) float64 {
 	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
+	if suits, known := l.suited.Of(t.ID); known {
+		score += modelWeight * l.suited.Trust() * suits
+	}
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}

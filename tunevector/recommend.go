@@ -18,10 +18,19 @@ import (
 //
 //	0.7·(1 + taste)/2 + 0.3·popularity
 //
-// and whatever the score, the third track of an artist comes after all others, and what was heard within a week after those.
+// and where a model of taste is live, by how much it is to be trusted about this listener ([ml.Suited.Trust]), up to
+//
+//	0.4·that + 0.6·how well it suits
+//
+// So new listeners start from their preferences, and what they hear takes over. And whatever the score, the third track of an artist comes after all others, and what was heard within a week after those.
 const (
 	tasteShare     = 0.7
 	popularShare   = 0.3
+	modelShare     = 0.6 // at full trust
+	modelLooked    = 100 // of the tracks that suit best
+	suitsWell      = 0.3 // from which it is told why
+	mostBecause    = 2   // heard tracks that are named
+	mostTold       = 20  // recommendations for which they are looked for
 	restTime       = 7 * 24 * time.Hour
 	mostOfArtist   = 2   // of one artist, while others are there
 	recommendFrom  = 300 // candidates of each query
@@ -65,7 +74,11 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 		scored = scored[:i] // there is something else
 	}
 	out := make([]Recommendation, 0, limit)
-	for _, t := range first(scored, limit) {
+	scored = first(scored, limit)
+	if err := s.because(ctx, l, first(scored, mostTold)); err != nil {
+		return nil, err
+	}
+	for _, t := range scored {
 		out = append(out, Recommendation{
 			TrackID: t.track.ID, Title: t.track.Title, Artists: append([]string{}, t.track.Artists...), Score: roundTo(t.score, 4), Reasons: t.reasons,
 		})
@@ -86,6 +99,7 @@ const (
 type scoredTrack struct {
 	track    *Track
 	score    float64
+	suits    float64 // as the model of taste has it, 0–1
 	standing standing
 	reasons  []string
 }
@@ -107,6 +121,11 @@ func (l *listener) score(t *Track) scoredTrack {
 	taste := l.taste.ScoreOnly(t.traits())
 	popular := l.popularity(t)
 	r := scoredTrack{track: t, score: tasteShare*(1+taste)/2 + popularShare*popular}
+	if l.suited != nil {
+		r.suits, _ = l.suited.Of(t.ID)
+		share := modelShare * l.suited.Trust()
+		r.score = (1-share)*r.score + share*r.suits
+	}
 	switch {
 	case l.history.disliked(t.ID) || l.taste.Avoids(t.traits()):
 		r.standing = unwanted
@@ -129,11 +148,42 @@ func (l *listener) score(t *Track) scoredTrack {
 	return r
 }
 
+// because puts before the reasons of tracks that suit well what was heard that speaks for them. Tracks that the provider does not know any more are not named.
+func (s *Service) because(ctx context.Context, l *listener, tracks []scoredTrack) error {
+	heard := make([][]string, len(tracks))
+	var ids []string
+	for i, t := range tracks {
+		if t.suits >= suitsWell {
+			heard[i] = l.suited.Because(t.track.ID, mostBecause)
+			ids = append(ids, heard[i]...)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	known := map[string]*Track{}
+	if err := s.load(ctx, known, ids); err != nil {
+		return err
+	}
+	for i, t := range tracks {
+		var titles []string
+		for _, id := range heard[i] {
+			if h := known[id]; h != nil && h.Title != "" {
+				titles = append(titles, h.Title)
+			}
+		}
+		if len(titles) > 0 {
+			tracks[i].reasons = slices.Insert(t.reasons, 0, "because you played "+strings.Join(titles, " and "))
+		}
+	}
+	return nil
+}
+
 // recommendable gathers what may be recommended: of the genres and artists that the listener likes, what is
 // popular, and some of everything, which changes from day to day.
 func (s *Service) recommendable(ctx context.Context, l *listener) (map[string]*Track, error) {
 	found := map[string]*Track{}
-	if err := s.load(ctx, found, l.popular.Top(popularLooked)); err != nil {
+	if err := s.load(ctx, found, append(l.popular.Top(popularLooked), l.suited.Top(modelLooked)...)); err != nil {
 		return nil, err
 	}
 	day := CandidateQuery{Limit: recommendFrom, Seed: uint64(l.now.Truncate(recommendDaily).Unix()), Listener: l.id}

@@ -31,6 +31,7 @@ type Service struct {
 	preferences *preference.Service
 	variables   *variable.Service
 	learning    *ml.Service
+	models      *ml.Recommender // nil: there are none
 	now         func() time.Time
 	logger      *slog.Logger
 	observer    observe.Observer
@@ -46,6 +47,7 @@ type Options struct {
 	Preferences *preference.Service
 	Variables   *variable.Service
 	Learning    *ml.Service
+	Models      *ml.Recommender  // nil: recommendations and plans go without models of taste
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: none
 	Observer    observe.Observer // nil: none
@@ -74,7 +76,7 @@ func NewService(o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning,
+		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning, models: o.Models,
 		now: o.Now, logger: o.Logger, observer: observe.Or(o.Observer),
 	}
 	if s.now == nil {
