@@ -28,11 +28,12 @@ func (b *best) threshold() float32 {
 	return b.hits[0].Score
 }
 
-// scan takes in what is good enough of the scores of the items from row first, a multiple of 64, on. There are as many as scores, a
-// multiple of 64 too; rows from n on are not items.
+// scan takes in what is good enough of the scores of the items from row first, a multiple of 64, on. There are as
+// many as scores, a multiple of 64 too; rows from n on are not items.
 func (b *best) scan(scores []float32, first, n int, c *cursor) {
 	for at := 0; at < len(scores); {
-		// At first each score gets in, and the threshold rises fast: it is looked at again after half as many scores as there were before.
+		// At first each score gets in, and the threshold rises fast: it is looked at again after half as many scores
+		// as there were before.
 		words := min(scanWords, max(1, b.seen/128), (len(scores)-at)/64)
 		mask := b.mask[:words]
 		vector.Above(mask, scores[at:], b.threshold())

@@ -18,9 +18,10 @@ const (
 	candidates0 = 16       // so many more, are scored again
 )
 
-// Search returns the k items that score best for the query and are let through by the filter: the best first, of equal scores the
-// lower row; fewer where there are fewer. It uses up to so many threads, at least one; which it is makes no difference to the result. An item whose score
-// overflows to −∞, or comes out as a NaN, is not found. The error is of kind invalid, or the context's.
+// Search returns the k items that score best for the query and are let through by the filter: the best first, of
+// equal scores the lower row; fewer where there are fewer. It uses up to so many threads, at least one; which it is
+// makes no difference to the result. An item whose score overflows to −∞, or comes out as a NaN, is not found. The
+// error is of kind invalid, or the context's.
 func (x *Index) Search(ctx context.Context, query []float32, k int, filter Filter, threads int) ([]Hit, error) {
 	var f fault.Fields
 	if len(query) != x.k || !within(query, math.MaxFloat32) {
@@ -60,8 +61,8 @@ func (x *Index) Search(ctx context.Context, query []float32, k int, filter Filte
 	return x.finish(query, hits, wanted, k), nil
 }
 
-// SearchAll returns what [Index.Search] returns for each of the queries, rows of as many factors as items have. filter says what is left
-// out for query i; nil: nothing. It is called from several threads.
+// SearchAll returns what [Index.Search] returns for each of the queries, rows of as many factors as items have.
+// filter says what is left out for query i; nil: nothing. It is called from several threads.
 func (x *Index) SearchAll(ctx context.Context, queries []float32, k int, filter func(i int) Filter, threads int) ([][]Hit, error) {
 	var f fault.Fields
 	if len(queries)%x.k != 0 || !within(queries, math.MaxFloat32) {
@@ -112,8 +113,8 @@ func (x *Index) checkSearch(f *fault.Fields, k int, filterOK bool) {
 	}
 }
 
-// spread calls what worker returns for each of n chunks, from so many threads, of which the caller's is one. A thread gets its chunks in
-// ascending order. It returns when all have ended: the context's error, if that ended first.
+// spread calls what worker returns for each of n chunks, from so many threads, of which the caller's is one. A thread
+// gets its chunks in ascending order. It returns when all have ended: the context's error, if that ended first.
 func spread(ctx context.Context, n, threads int, worker func(thread int) func(chunk int)) error {
 	var next atomic.Int64
 	work := func(thread int) {
@@ -149,7 +150,8 @@ func (x *Index) block() int { return max(1, blockFloats/x.k/64) * 64 }
 // up rounds up to a multiple of 64, which the words of a scan are.
 func (*Index) up(rows int) int { return (rows + 63) &^ 63 }
 
-// scorer returns what sets dst to the scores of the items from row at on, a multiple of 64. Where there are no more items, what dst says is of no meaning.
+// scorer returns what sets dst to the scores of the items from row at on, a multiple of 64. Where there are no more
+// items, what dst says is of no meaning.
 func (x *Index) scorer(query []float32) func(dst []float32, at int) {
 	cut := func(dst []float32, at int) []float32 {
 		return dst[:min(len(dst), vector.Panels(x.n-at)*vector.PanelWidth)]
@@ -213,7 +215,8 @@ func newWorker(x *Index, k int) *worker {
 	return w
 }
 
-// search sets found to what it finds for each of the queries. It stops early when the context ends, and returns false for a filter that is not valid.
+// search sets found to what it finds for each of the queries. It stops early when the context ends, and returns false
+// for a filter that is not valid.
 func (w *worker) search(ctx context.Context, found [][]Hit, queries []float32, filter func(i int) Filter) bool {
 	x := w.x
 	if len(w.hits) == 0 { // the first share is the largest

@@ -1,17 +1,18 @@
-// Package topk finds the items that score best for a query, exactly: it scores all of them, and keeps the k best. A score is the
-// sum of the products of a query's and an item's factors. It knows nothing of listeners or tracks; an item is its row number.
+// Package topk finds the items that score best for a query, exactly: it scores all of them, and keeps the k best. A
+// score is the sum of the products of a query's and an item's factors. It knows nothing of listeners or tracks; an
+// item is its row number.
 //
-// An [Index] is made once from the items' factors and holds them in 32, 16 or 8 bits, laid out as the kernels of package vector
-// read them. Scores of a block are compared with the k-th best so far, many at once, and only what is above it, and not
-// filtered out, goes into a heap. Of equal scores the lower row wins, so the result is the same whatever the number of threads,
-// and the same for a query by itself as for one of many.
+// An [Index] is made once from the items' factors and holds them in 32, 16 or 8 bits, laid out as the kernels of
+// package vector read them. Scores of a block are compared with the k-th best so far, many at once, and only what is
+// above it, and not filtered out, goes into a heap. Of equal scores the lower row wins, so the result is the same
+// whatever the number of threads, and the same for a query by itself as for one of many.
 //
 //	index, err := topk.New(factors, 64, topk.Options{Precision: topk.FP16})
 //	hits, err := index.Search(ctx, listener, 10, topk.Filter{Excluded: heard}, 2)
 //
-// Sources: blocked exact search with heaps is what faiss's flat indexes do (Johnson, Douze and Jégou, Billion-scale similarity search with GPUs,
-// IEEE Trans. Big Data 7(3), 2021; Douze et al., The Faiss library, arXiv:2401.08281); the second look at the candidates of
-// a coarser store is known as refinement there.
+// Sources: blocked exact search with heaps is what faiss's flat indexes do (Johnson, Douze and Jégou, Billion-scale
+// similarity search with GPUs, IEEE Trans. Big Data 7(3), 2021; Douze et al., The Faiss library, arXiv:2401.08281);
+// the second look at the candidates of a coarser store is known as refinement there.
 package topk
 
 import (
@@ -25,8 +26,8 @@ import (
 // Precision is in how many bits an item's factors are kept.
 type Precision uint8
 
-// The precisions. An index in INT8 divides each factor by its root mean square over all items, so that none is rounded more than
-// another, and keeps whole multiples of a scale for each item, see [vector.PackPanels8].
+// The precisions. An index in INT8 divides each factor by its root mean square over all items, so that none is
+// rounded more than another, and keeps whole multiples of a scale for each item, see [vector.PackPanels8].
 const (
 	FP32 Precision = iota + 1
 	FP16
@@ -42,9 +43,9 @@ func (p Precision) String() string {
 type Options struct {
 	// Precision is FP32, FP16 or INT8; 0 means FP32.
 	Precision Precision
-	// Rescore is in which precision, FP32 or FP16, the best candidates of an INT8 index are scored again: its scores are rounded enough to
-	// take the wrong item for the tenth best now and then. 0: not at all. FP32 keeps the slice that New was given,
-	// which must not change from then on; FP16 keeps a copy, of two bytes a factor.
+	// Rescore is in which precision, FP32 or FP16, the best candidates of an INT8 index are scored again: its scores
+	// are rounded enough to take the wrong item for the tenth best now and then. 0: not at all. FP32 keeps the slice
+	// that New was given, which must not change from then on; FP16 keeps a copy, of two bytes a factor.
 	Rescore Precision
 }
 
@@ -75,8 +76,9 @@ type Index struct {
 	rows16 []uint16
 }
 
-// New returns an index over the items, rows of so many factors each. It copies them (but see [Options.Rescore]). The error, of kind
-// invalid, says what is wrong with them: factors that are not finite, or too large (FP16 ends at 65,504, INT8 at 10³⁰); more than 1,024 a row for INT8.
+// New returns an index over the items, rows of so many factors each. It copies them (but see [Options.Rescore]). The
+// error, of kind invalid, says what is wrong with them: factors that are not finite, or too large (FP16 ends at
+// 65,504, INT8 at 10³⁰); more than 1,024 a row for INT8.
 func New(items []float32, factors int, o Options) (*Index, error) {
 	if o.Precision == 0 {
 		o.Precision = FP32
@@ -112,8 +114,8 @@ func New(items []float32, factors int, o Options) (*Index, error) {
 	return x, nil
 }
 
-// pack8 rounds the items to eight bits. Without the division by its root mean square a factor of small spread, of which trained models have many,
-// would be rounded to the steps that the one of the largest spread needs.
+// pack8 rounds the items to eight bits. Without the division by its root mean square a factor of small spread, of
+// which trained models have many, would be rounded to the steps that the one of the largest spread needs.
 func (x *Index) pack8(items []float32) {
 	spread := make([]float64, x.k)
 	for i, v := range items {

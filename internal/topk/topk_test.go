@@ -224,7 +224,8 @@ func TestRecall(t *testing.T) {
 	}
 }
 
-// Factors of very different sizes: the large ones do not take the bits of the small ones, which decide as much where the query's are large.
+// Factors of very different sizes: the large ones do not take the bits of the small ones, which decide as much where
+// the query's are large.
 func TestInt8RoundsEachFactorByItsOwnSpread(t *testing.T) {
 	const n, k, m = 3000, 16, 40
 	items, queries := floats(9, n*k), floats(10, m*k)

@@ -2,10 +2,10 @@ package vector
 
 import "math"
 
-// Items in eight bits: each row has a scale of its own, the largest magnitude of its factors ⁄ 127, and its factors are whole
-// multiples of it, −127 … 127, kept with 128 added since the processor's instruction (VPDPBUSD) multiplies unsigned by signed
-// bytes. The query keeps 15 bits (−16,256 … 16,256), as two bytes where the instruction wants bytes, so that only the items' rounding costs
-// accuracy. Sums are exact integers.
+// Items in eight bits: each row has a scale of its own, the largest magnitude of its factors ⁄ 127, and its factors
+// are whole multiples of it, −127 … 127, kept with 128 added since the processor's instruction (VPDPBUSD) multiplies
+// unsigned by signed bytes. The query keeps 15 bits (−16,256 … 16,256), as two bytes where the instruction wants
+// bytes, so that only the items' rounding costs accuracy. Sums are exact integers.
 
 const (
 	mostItem8  = 127
@@ -19,9 +19,9 @@ const (
 // Stride8 is how many bytes a row of k factors takes: k, filled up to whole fours.
 func Stride8(k int) int { return (k + 3) &^ 3 }
 
-// PackPanels8 rounds the rows of a row-major matrix, of k factors each, to eight bits and lays them out in panels: the factors 0 to 3 of 32 rows,
-// then the next four. dst holds Panels(n) · 32 · Stride8(k) bytes, scales Panels(n) · 32. Where there is no
-// row the scale is 0, and so is the score. Factors are finite.
+// PackPanels8 rounds the rows of a row-major matrix, of k factors each, to eight bits and lays them out in panels:
+// the factors 0 to 3 of 32 rows, then the next four. dst holds Panels(n) · 32 · Stride8(k) bytes, scales Panels(n) ·
+// 32. Where there is no row the scale is 0, and so is the score. Factors are finite.
 func PackPanels8(dst []uint8, scales, rows []float32, k int) {
 	if k == 0 {
 		clear(scales)
@@ -84,8 +84,8 @@ func NewQuery8(x []float32) *Query8 {
 	return q
 }
 
-// ScorePanels8 sets dst to the scores of as many whole panels of bytes as it has room for: its length is a multiple of 32, scales is as long, and
-// panels has len(dst) · Stride8(k) bytes. The bits are the same at each [Level].
+// ScorePanels8 sets dst to the scores of as many whole panels of bytes as it has room for: its length is a multiple
+// of 32, scales is as long, and panels has len(dst) · Stride8(k) bytes. The bits are the same at each [Level].
 func ScorePanels8(dst []float32, q *Query8, panels []uint8, scales []float32) {
 	if len(dst) < PanelWidth || len(q.wide) == 0 {
 		clear(dst)

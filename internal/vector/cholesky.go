@@ -2,12 +2,14 @@ package vector
 
 import "math"
 
-// Cholesky replaces the lower triangle of a, a symmetric positive definite matrix of k × k in row-major order, by that of L, where a = L Lᵀ, and leaves the rest.
-// It returns false, with a half done, where a is not positive definite, or not to single precision.
+// Cholesky replaces the lower triangle of a, a symmetric positive definite matrix of k × k in row-major order, by
+// that of L, where a = L Lᵀ, and leaves the rest. It returns false, with a half done, where a is not positive
+// definite, or not to single precision.
 //
-// The sums are in single precision. What [SolveCholesky] makes of the result is exact for a matrix that differs from a by about
-// k · 2⁻²⁴ of its size at most, so a solution's relative error is within about k · 2⁻²⁴ times a's condition number (Higham, Accuracy and Stability of
-// Numerical Algorithms, 2nd ed., theorem 10.4), as a rule far within: enough for a regularized factor of a few hundred.
+// The sums are in single precision. What [SolveCholesky] makes of the result is exact for a matrix that differs from
+// a by about k · 2⁻²⁴ of its size at most, so a solution's relative error is within about k · 2⁻²⁴ times a's
+// condition number (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., theorem 10.4), as a rule far
+// within: enough for a regularized factor of a few hundred.
 func Cholesky(a []float32, k int) bool {
 	for i := range k {
 		row := a[i*k : i*k+i+1]

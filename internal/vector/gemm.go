@@ -80,10 +80,11 @@ func edge(dst []float32, ldd, high, wide int, group, panel []float32, k int, add
 	}
 }
 
-// Gram sets dst, of k × k, to aᵀ a, where a is a row-major matrix of rows of k: the sum over the rows of row rowᵀ, each times its weight where
-// weights is not nil. Products of 1,024 rows are added in single precision, these sums in double: so the error of an
-// element stays near 1,024 · 2⁻²⁴ of the sum of its products' magnitudes at worst, however many rows there are, and is a hundredth of that as a rule.
-// The order depends on the number of rows only, so the bits are the same whatever the number of threads.
+// Gram sets dst, of k × k, to aᵀ a, where a is a row-major matrix of rows of k: the sum over the rows of row rowᵀ,
+// each times its weight where weights is not nil. Products of 1,024 rows are added in single precision, these sums in
+// double: so the error of an element stays near 1,024 · 2⁻²⁴ of the sum of its products' magnitudes at worst, however
+// many rows there are, and is a hundredth of that as a rule. The order depends on the number of rows only, so the
+// bits are the same whatever the number of threads.
 func Gram(dst, a []float32, k int, weights []float32, threads int) {
 	if k <= 0 {
 		return

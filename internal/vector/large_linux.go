@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Large returns n zeros. Where they are many it asks the kernel for large pages (transparent huge pages): a scan of a gigabyte in pages of 4 KiB
-// waits for their addresses for up to half of its time. Where the kernel has none to give, or does not give them on request,
-// nothing is lost but that.
+// Large returns n zeros. Where they are many it asks the kernel for large pages (transparent huge pages): a scan of a
+// gigabyte in pages of 4 KiB waits for their addresses for up to half of its time. Where the kernel has none to give,
+// or does not give them on request, nothing is lost but that.
 func Large[T uint8 | uint16 | float32](n int) []T {
 	x := make([]T, n)
 	var one T

@@ -11,10 +11,10 @@ const (
 // Panels returns how many panels n items fill, the last one perhaps in part.
 func Panels(n int) int { return (n + PanelWidth - 1) / PanelWidth }
 
-// PackPanels lays the rows of a row-major matrix, of k factors each, out in panels: factor 0 of 32 rows, factor 1 of the same 32, and so on;
-// dst holds Panels(n) · 32 · k elements, zeros where there is no row. A score then needs no sum across
-// lanes: each of 32 items has a lane of its own (Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication,
-// ACM TOMS 34(3), 2008, section 5, call it packing).
+// PackPanels lays the rows of a row-major matrix, of k factors each, out in panels: factor 0 of 32 rows, factor 1 of
+// the same 32, and so on; dst holds Panels(n) · 32 · k elements, zeros where there is no row. A score then needs no
+// sum across lanes: each of 32 items has a lane of its own (Goto and van de Geijn, Anatomy of High-Performance Matrix
+// Multiplication, ACM TOMS 34(3), 2008, section 5, call it packing).
 func PackPanels(dst, rows []float32, k int) {
 	if k > 0 {
 		pack(dst, rows, len(rows)/k, k, k, PanelWidth)
@@ -43,8 +43,9 @@ func pack(dst, rows []float32, n, stride, k, width int) {
 	}
 }
 
-// ScorePanels sets dst to the scores of as many whole panels as it has room for: its length is a multiple of 32, and panels
-// has len(x) · len(dst) elements. The sum goes from the first factor to the last, as in [ScoreGroup], so that both give the same bits.
+// ScorePanels sets dst to the scores of as many whole panels as it has room for: its length is a multiple of 32, and
+// panels has len(x) · len(dst) elements. The sum goes from the first factor to the last, as in [ScoreGroup], so that
+// both give the same bits.
 func ScorePanels(dst, x, panels []float32) {
 	if len(dst) < PanelWidth || len(x) == 0 {
 		clear(dst)
@@ -54,7 +55,8 @@ func ScorePanels(dst, x, panels []float32) {
 	panel(dst[:len(dst)/PanelWidth*PanelWidth], x, panels)
 }
 
-// ScorePanels16 is [ScorePanels] over items in half precision; the sums are in single precision, with the bits that ScorePanels gives after [Decode16].
+// ScorePanels16 is [ScorePanels] over items in half precision; the sums are in single precision, with the bits that
+// ScorePanels gives after [Decode16].
 func ScorePanels16(dst, x []float32, panels []uint16) {
 	if len(dst) < PanelWidth || len(x) == 0 {
 		clear(dst)
@@ -64,8 +66,9 @@ func ScorePanels16(dst, x []float32, panels []uint16) {
 	panel16(dst[:len(dst)/PanelWidth*PanelWidth], x, panels)
 }
 
-// ScoreGroup sets dst[r·stride+i] to the score of query r of a group (see [PackGroup]) and item i, for all items of panels (see
-// [PackPanels]). Rows that the group does not have score 0. dst has 8 · stride elements, and stride is at least the number of items.
+// ScoreGroup sets dst[r·stride+i] to the score of query r of a group (see [PackGroup]) and item i, for all items of
+// panels (see [PackPanels]). Rows that the group does not have score 0. dst has 8 · stride elements, and stride is at
+// least the number of items.
 func ScoreGroup(dst []float32, stride int, group, panels []float32, k int) {
 	items := 0
 	if k > 0 {
@@ -80,8 +83,8 @@ func ScoreGroup(dst []float32, stride int, group, panels []float32, k int) {
 	}
 }
 
-// Above sets bit i of mask (bit i%64 of word i/64) where scores[i] is greater than the threshold; never for a NaN. scores has 64 for
-// each word.
+// Above sets bit i of mask (bit i%64 of word i/64) where scores[i] is greater than the threshold; never for a NaN.
+// scores has 64 for each word.
 func Above(mask []uint64, scores []float32, threshold float32) {
 	if len(mask) > 0 {
 		_ = scores[len(mask)*64-1]

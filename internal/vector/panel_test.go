@@ -10,7 +10,8 @@ import (
 
 var panelSizes = []struct{ n, k int }{{1, 1}, {5, 3}, {31, 4}, {32, 7}, {33, 8}, {64, 16}, {100, 64}, {70, 100}, {129, 33}}
 
-// A score has the same bits from a panel as from a group, at each place of it, and from half precision as from what it decodes to.
+// A score has the same bits from a panel as from a group, at each place of it, and from half precision as from what
+// it decodes to.
 func TestScores(t *testing.T) {
 	levels(t, func(t *testing.T) {
 		for _, s := range panelSizes {
@@ -97,7 +98,8 @@ func TestScoresInEightBits(t *testing.T) {
 					require.Zero(t, dst.vals[i])
 					continue
 				}
-				// Half a step of the item's each time a factor of the query, half a step of the query's each time one of the item, and one times the other.
+				// Half a step of the item's each time a factor of the query, half a step of the query's each time one
+				// of the item, and one times the other.
 				row, most := items[i*s.k:(i+1)*s.k], float64(scales[i])
 				sum, _ := exact(x, row)
 				var slack float64
@@ -139,8 +141,9 @@ func TestHalves(t *testing.T) {
 				require.Equal(t, uint16(h)|0x200, ToFloat16(f))
 				continue
 			}
-			require.Equal(t, math.Float32bits(want), math.Float32bits(f), "%#x", h)
-			require.Equal(t, uint16(h), ToFloat16(f))
+			if math.Float32bits(want) != math.Float32bits(f) || ToFloat16(f) != uint16(h) {
+				require.Fail(t, "not the same half", "%#x: %v, %v, %#x", h, want, f, ToFloat16(f))
+			}
 		}
 	})
 	for f, want := range map[float32]uint16{
@@ -165,7 +168,9 @@ func TestToFloat16IsTheNearest(t *testing.T) {
 		for _, other := range []uint16{h + 1, h - 1} {
 			if o := FromFloat16(other); o == o && other&0x8000 == h&0x8000 {
 				e := math.Abs(float64(o) - float64(f))
-				require.True(t, d < e || d == e && h&1 == 0, "%v: %#x", f, h)
+				if d > e || d == e && h&1 != 0 {
+					require.Fail(t, "not the nearest", "%v: %#x", f, h)
+				}
 			}
 		}
 	}

@@ -1,17 +1,25 @@
 // Package vector holds the arithmetic that models of taste spend their time in: sums of products of float32 vectors and small
 // matrices, and the scoring of many items in 32, 16 and 8 bits. It knows nothing of models, and keeps nothing.
 //
-// Each function has two twins in assembly, for AVX2 and for AVX-512, beside the one in Go that runs elsewhere (and everywhere with the build tag
-// purego). What the processor has is found out once. The twins differ in the last bits, since they add in another order and round a product and its sum
-// at once: two results for vectors of n elements are within n · 2⁻²³ · Σ|xᵢyᵢ| of each other, unless a product is too small to be a normal float32. NaN and infinities come out as such
-// from each. On one machine each function gives the same bits whenever it is called, wherever its operands stand in memory, and
-// whatever the number of threads: where work is split, sums are added in an order that depends on the sizes alone.
+// Each function has two twins in assembly, for AVX2 and for AVX-512, beside the one in Go that runs elsewhere (and
+// everywhere with the build tag purego). What the processor has is found out once. The twins differ in the last bits,
+// since they add in another order and round a product and its sum at once: two results for vectors of n elements are
+// within n · 2⁻²³ · Σ|xᵢyᵢ| of each other, unless a product is too small to be a normal float32. NaN and infinities
+// come out as such from each. On one machine each function gives the same bits whenever it is called, wherever its
+// operands stand in memory, and whatever the number of threads: where work is split, sums are added in an order that
+// depends on the sizes alone.
 //
 // Slices that are too short end in the runtime's panic, as with copy by index; lengths are the caller's to check.
 //
-// Sources. Layout and tiles: Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, ACM TOMS 34(3), 2008; Van Zee and
-// van de Geijn, BLIS, ACM TOMS 41(3), 2015. Instructions: AMD64 Architecture Programmer's Manual, volume 4; Intel 64 and IA-32 Software Developer's Manual,
-// volume 2 (VFMADD231PS, VCVTPH2PS, VPDPBUSD, VPMADDWD).
+// Why not a library: github.com/viterin/vek has a dot as fast as the one for AVX2, but no sum with a multiple (two of its
+// functions take two to four times as long), no half precision or bytes, a slower product of matrices, and it takes as
+// many threads as there are processors; see vekbench. GODEBUG=cpu.avx512f=off and GODEBUG=cpu.avx2=off show what lesser
+// processors do.
+//
+// Sources. Layout and tiles: Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication, ACM TOMS
+// 34(3), 2008; Van Zee and van de Geijn, BLIS, ACM TOMS 41(3), 2015. Instructions: AMD64 Architecture Programmer's
+// Manual, volume 4; Intel 64 and IA-32 Software Developer's Manual, volume 2 (VFMADD231PS, VCVTPH2PS, VPDPBUSD,
+// VPMADDWD).
 package vector
 
 // Dot returns the sum of the products of x and y, which has at least the length of x.

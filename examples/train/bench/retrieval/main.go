@@ -1,5 +1,6 @@
-// Command retrieval is one side of a comparison: retrieval.py beside it times package topk, which no program outside this module can
-// call, next to faiss, numpy and implicit. It answers one command a line from standard input with one line of JSON.
+// Command retrieval is one side of a comparison: retrieval.py beside it times package topk, which no program outside
+// this module can call, next to faiss, numpy and implicit. It answers one command a line from standard input with one
+// line of JSON.
 //
 //	retrieval DIR
 //
@@ -8,8 +9,9 @@
 //	all STORE THREADS COUNT         COUNT listeners, what they have heard left out
 //	recall STORE                    recall@10 over all queries, beside 32 bits
 //
-// A STORE is fp32, fp16, int8 (scored once), int8+fp16 or int8+fp32 (the best scored again). DIR holds items.f32, queries.f32, listeners.f32, tracks.f32 (rows of 64 factors), and
-// what each listener has heard: heard.i32, from heard.i64[i] to heard.i64[i+1]. All in this machine's order of bytes.
+// A STORE is fp32, fp16, int8 (scored once), int8+fp16 or int8+fp32 (the best scored again). DIR holds items.f32,
+// queries.f32, listeners.f32, tracks.f32 (rows of 64 factors), and what each listener has heard: heard.i32, from
+// heard.i64[i] to heard.i64[i+1]. All in this machine's order of bytes.
 package main
 
 import (
