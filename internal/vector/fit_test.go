@@ -214,3 +214,32 @@ func TestDotBetweenAndPullApart(t *testing.T) {
 		require.Panics(t, func() { PullApart(long, long[:31], long, 1, 1) })
 	})
 }
+
+func TestGramAdd(t *testing.T) {
+	levels(t, func(t *testing.T) {
+		for _, k := range []int{32, 64, 96} {
+			for _, n := range []int{0, 1, 5, 40} {
+				r := random(uint64(k + n))
+				left, right, dst := newGuarded(n*k, 1).fill(r), newGuarded(n*k, 2).fill(r), newGuarded(k*k, 3).fill(r)
+				was := append([]float32{}, dst.vals...)
+				GramAdd(dst.vals, left.vals, right.vals, k)
+				dst.intact(t)
+				for i := range k {
+					for j := range i + 1 {
+						sum, size := float64(was[i*k+j]), math.Abs(float64(was[i*k+j]))
+						for p := range n {
+							v := float64(left.vals[p*k+i]) * float64(right.vals[p*k+j])
+							sum += v
+							size += math.Abs(v)
+						}
+						require.InDelta(t, sum, dst.vals[i*k+j], float64(n+1)*0x1p-23*size)
+					}
+				}
+			}
+		}
+		GramAdd(nil, nil, nil, 0)
+		long := make([]float32, 32*32)
+		require.Panics(t, func() { GramAdd(long, long[:32], long[:64], 32) })
+		require.Panics(t, func() { GramAdd(long[:1000], long, long, 32) })
+	})
+}

@@ -123,6 +123,24 @@ func Gram(dst, a []float32, k int, weights []float32, threads int) {
 	}
 }
 
+// GramAdd adds leftᵀ right to dst, of k × k, on and below the diagonal; what becomes of the rest is not said. left and right are row-major matrices of rows of k, a multiple of 32:
+// right, and right with its rows times weights. The sums are in single precision, row after row. It takes no memory of its own.
+func GramAdd(dst, left, right []float32, k int) {
+	n := 0
+	if k > 0 {
+		n = len(right) / k
+	}
+	if n == 0 {
+		return
+	}
+	_, _ = dst[k*k-1], left[n*k-1]
+	for i := 0; i < k; i += GroupHeight {
+		for j := 0; j <= i; j += PanelWidth {
+			tile(dst[i*k+j:], k, left[i:], k, right[j:], k, n, true)
+		}
+	}
+}
+
 // grammar is the scratch of one thread.
 type grammar struct {
 	k, wide  int

@@ -20,26 +20,34 @@ func (s *solver) solve(x, y []float32, cols []int32, more []float32, lambda floa
 	if len(cols) == 0 {
 		return
 	}
-	k := s.k
+	k, wide := s.k, vector.Panels(s.k)*vector.PanelWidth
 	if s.single == nil {
-		s.single = make([]float32, 2*k*k)
+		s.single = make([]float32, k*k+wide*wide)
 	}
 	a, part := s.single[:k*k], s.single[k*k:]
-	copy(a, s.gram)
-	for i := range k {
-		a[i*k+i] += lambda
-	}
+	clear(part)
 	for from := 0; from < len(cols); from += gathered {
-		some := cols[from:min(len(cols), from+gathered)]
-		s.gathered = s.gathered[:0]
-		for _, col := range some {
-			s.gathered = append(s.gathered, y[int(col)*k:(int(col)+1)*k]...)
+		to := min(len(cols), from+gathered)
+		if short := (to-from)*2*wide - len(s.gathered); short > 0 {
+			s.gathered = append(s.gathered, make([]float32, short)...)
 		}
-		vector.Gram(part, s.gathered, k, more[from:from+len(some)], 1)
-		vector.Axpy(1, part, a)
-		for i := range some {
-			vector.Axpy(1+more[from+i], s.gathered[i*k:(i+1)*k], x)
+		right, left := s.gathered[:(to-from)*wide], s.gathered[(to-from)*wide:][:(to-from)*wide]
+		for i, col := range cols[from:to] {
+			row := right[i*wide : (i+1)*wide]
+			clear(row[copy(row, y[int(col)*k:(int(col)+1)*k]):])
+			vector.Axpy(1, row[:k], x)
+			weighted := left[i*wide : (i+1)*wide]
+			copy(weighted, row)
+			vector.Scale(more[from+i], weighted)
+			vector.Axpy(1, weighted[:k], x)
 		}
+		vector.GramAdd(part, left, right, wide)
+	}
+	for i := range k {
+		row := a[i*k : i*k+i+1]
+		copy(row, s.gram[i*k:])
+		vector.Axpy(1, part[i*wide:][:i+1], row)
+		row[i] += lambda
 	}
 	if vector.Cholesky(a, k) && narrow(a, k) {
 		vector.SolveCholesky(a, x)
