@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
@@ -65,8 +64,8 @@ func number(text string) string {
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	sign := ""
-	if mantissa[0] == '-' {
-		sign, mantissa = "-", mantissa[1:]
+	if rest, negative := strings.CutPrefix(mantissa, "-"); negative {
+		sign, mantissa = "-", rest
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
@@ -142,6 +141,9 @@ func appendValue(b []byte, v types.AttributeValue) ([]byte, error) {
 	case *types.AttributeValueMemberS:
 		return appendString(b, v.Value), nil
 	case *types.AttributeValueMemberN:
+		if short := number(v.Value); len(short) < len(v.Value) { // AWS writes all numbers in full: 1E100 comes back with 101 digits
+			return append(b, short...), nil
+		}
 		return append(b, v.Value...), nil
 	case *types.AttributeValueMemberBOOL:
 		return strconv.AppendBool(b, v.Value), nil
@@ -166,14 +168,33 @@ func appendValue(b []byte, v types.AttributeValue) ([]byte, error) {
 	}
 }
 
+// appendString escapes only what must be, so that a body does not come back much longer than it was.
 func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	done := 0
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			quoted, _ := json.Marshal(s) // a string has always a form
-			return append(b, quoted...)
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[done:i]...)
+		done = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, `\b`...)
+		case '\f':
+			b = append(b, `\f`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\r':
+			b = append(b, `\r`...)
+		case '\t':
+			b = append(b, `\t`...)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, c)
 		}
 	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
+	return append(append(b, s[done:]...), '"')
 }
