@@ -1,7 +1,7 @@
 package als
 
 import (
-	"fmt"
+	"strconv"
 	"testing"
 )
 
@@ -10,13 +10,13 @@ func BenchmarkSolve(b *testing.B) {
 	for _, k := range []int{64, 128, 256} {
 		y, gram, cols, more := system(k, 100, 20)
 		s, x := newSolver(k, gram), make([]float32, k)
-		b.Run(fmt.Sprint(k), func(b *testing.B) {
+		b.Run(strconv.Itoa(k), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				s.solve(x, y, cols, more, 3)
 			}
 		})
-		b.Run(fmt.Sprint("reference/", k), func(b *testing.B) {
+		b.Run("reference/"+strconv.Itoa(k), func(b *testing.B) {
 			for b.Loop() {
 				s.solveDouble(x, y, cols, more, 3)
 			}
