@@ -128,11 +128,15 @@ func (r *Recommender) Poll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return r.serve(v, m)
+	return r.serve(ctx, v, m)
 }
 
-func (r *Recommender) serve(v Version, m Model) error {
-	s, err := newServed(v, m)
+func (r *Recommender) serve(ctx context.Context, v Version, m Model) error {
+	about, err := r.log.about(ctx, m.Items())
+	if err != nil {
+		return err
+	}
+	s, err := newServed(v, m, about)
 	if err != nil {
 		return fmt.Errorf("ml: model %s cannot be served: %w", v.ID, err)
 	}

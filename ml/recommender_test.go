@@ -3,6 +3,7 @@ package ml_test
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,9 +46,7 @@ func (s *school) instance(t *testing.T, o ml.RecommenderOptions) (*ml.Recommende
 		o.Blobs = s.kept
 	}
 	if o.Trainer == nil {
-		trainer, err := localtrainer.New(o.Blobs, localtrainer.Options{Threads: 2})
-		require.NoError(t, err)
-		o.Trainer = trainer
+		o.Trainer = s.trainer(t, o.Blobs)
 	}
 	if o.Algorithms == nil {
 		o.Algorithms = []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}}
@@ -55,6 +54,13 @@ func (s *school) instance(t *testing.T, o ml.RecommenderOptions) (*ml.Recommende
 	r, err := ml.NewRecommender(log, o)
 	require.NoError(t, err)
 	return r, log
+}
+
+func (s *school) trainer(t *testing.T, b ml.Blobs) ml.ModelTrainer {
+	t.Helper()
+	trainer, err := localtrainer.New(b, localtrainer.Options{Threads: 2})
+	require.NoError(t, err)
+	return trainer
 }
 
 // fill logs what so many new listeners like, each of one of four groups of tracks.
@@ -219,6 +225,59 @@ func TestSuited(t *testing.T) {
 	}
 }
 
+// What the model does not know is judged by what is known of it.
+func TestGuess(t *testing.T) {
+	t.Parallel()
+	for _, a := range []ml.Algorithm{als.Algorithm{}, itemknn.Algorithm{}} {
+		t.Run(a.Name(), func(t *testing.T) {
+			t.Parallel()
+			s := newSchool(t)
+			var failure error
+			r, err := ml.NewRecommender(described(t, s.bench, &failure), ml.RecommenderOptions{
+				Algorithms: []ml.Algorithm{a}, Blobs: s.kept, Trainer: s.trainer(t, s.kept),
+			})
+			require.NoError(t, err)
+			s.fill(t, s.Service, 60)
+			s.clock.add(time.Minute)
+			_, err = r.Train(t.Context(), nil)
+			require.NoError(t, err)
+			u, err := r.For(t.Context(), likes(2))
+			require.NoError(t, err)
+			own, told := u.Guess(item("new", 2))
+			require.True(t, told)
+			for group := range 4 {
+				other, told := u.Guess(item("new", group))
+				require.True(t, told)
+				if group != 2 {
+					require.Greater(t, own, other, "group %d", group)
+				}
+			}
+			_, told = u.Guess(ml.Item{ID: "new", Tags: []string{"unheard of"}, Features: map[string]float64{"energy": 1}})
+			require.False(t, told, "nothing is known of it, and its features are a guess")
+			_, told = u.Guess(ml.Item{ID: "new", Confidence: 1, Features: map[string]float64{"energy": math.NaN(), "same": 1}})
+			require.False(t, told)
+
+			// Where nobody says what music is, nothing is guessed; and whoever cannot be asked now is asked at the next poll.
+			blind, _ := s.instance(t, ml.RecommenderOptions{Algorithms: []ml.Algorithm{a}})
+			require.NoError(t, blind.Poll(t.Context()))
+			u, err = blind.For(t.Context(), likes(2))
+			require.NoError(t, err)
+			_, told = u.Guess(item("new", 2))
+			require.False(t, told)
+			failure = errors.New("broken")
+			late, err := ml.NewRecommender(described(t, s.bench, &failure), ml.RecommenderOptions{
+				Algorithms: []ml.Algorithm{a}, Blobs: s.kept, Trainer: s.trainer(t, s.kept),
+			})
+			require.NoError(t, err)
+			require.ErrorIs(t, late.Poll(t.Context()), failure)
+			failure = nil
+			require.NoError(t, late.Poll(t.Context()))
+			_, live := late.Live()
+			require.True(t, live)
+		})
+	}
+}
+
 // Nothing of what a nil Suited is asked fails.
 func TestNoSuited(t *testing.T) {
 	t.Parallel()
@@ -230,6 +289,8 @@ func TestNoSuited(t *testing.T) {
 	require.Zero(t, u.Trust())
 	require.Empty(t, u.Top(5))
 	require.Empty(t, u.Because("item-1", 5))
+	_, told := u.Guess(item("new", 1))
+	require.False(t, told)
 }
 
 // Requests go on while models are swapped, and each is answered by one of them.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"sync"
 
 	"github.com/rhythmiq/rhythmiq/internal/topk"
 	"github.com/rhythmiq/rhythmiq/internal/vector"
@@ -24,21 +23,19 @@ type served struct {
 	model   Model
 	columns map[string]int32 // of the items
 
-	factored Factored    // nil: it is not
-	index    *topk.Index // of the factors
-	mean     []float32   // of the factors
-	scratch  sync.Pool   // *[]float32 as long as the items
+	factored   Factored    // nil: it is not
+	index      *topk.Index // of the factors
+	mean       []float32   // of the factors
+	*newcomers             // nil: nothing is known of the items
 }
 
-func newServed(v Version, m Model) (*served, error) {
+// newServed makes a model ready. about is what is known of its items, nil for nothing.
+func newServed(v Version, m Model, about []Item) (*served, error) {
 	s := &served{version: v, model: m, columns: make(map[string]int32, len(m.Items()))}
 	for i, id := range m.Items() {
 		s.columns[id] = int32(i)
 	}
-	s.scratch.New = func() any {
-		scores := make([]float32, len(m.Items()))
-		return &scores
-	}
+	s.newcomers = newNewcomers(m, about)
 	f, ok := m.(Factored)
 	if !ok || len(m.Items()) == 0 {
 		return s, nil
@@ -69,11 +66,12 @@ func meanRow(rows []float32, k int) []float32 {
 type Suited struct {
 	*served
 	heard      Heard
-	vector     []float32 // of a factored model; else
-	scores     []float32 // of all items
-	mean, best float32   // of the items that were not heard: what scores are measured by
-	top        []Scored  // the best items, without those heard or avoided
-	without    [][]float32
+	vector     []float32   // of a factored model; else
+	scores     []float32   // of all items
+	mean, best float32     // of the items that were not heard: what scores are measured by
+	top        []Scored    // the best items, without those heard or avoided
+	without    [][]float32 // the vectors without each of the heaviest heard items; nil until they are asked for
+	taste      []float32   // what artists, tags and features add to a score; likewise
 }
 
 const (

@@ -174,10 +174,19 @@ func (r *trainingReader) data(ctx context.Context, s *Service, columns []int32, 
 		d.Listeners = append(d.Listeners, strconv.Itoa(len(d.Listeners)))
 		from = to
 	}
-	if s.describe == nil {
-		return d, d.Check()
+	var err error
+	if d.About, err = s.about(ctx, ids); err != nil {
+		return nil, err
 	}
-	d.About = make([]Item, len(ids))
+	return d, d.Check()
+}
+
+// about returns what is known of tracks, nil where nobody can be asked.
+func (s *Service) about(ctx context.Context, ids []string) ([]Item, error) {
+	if s.describe == nil {
+		return nil, ctx.Err()
+	}
+	all := make([]Item, len(ids))
 	for from := 0; from < len(ids); from += askAtOnce {
 		some := ids[from:min(from+askAtOnce, len(ids))]
 		known, err := s.describe(ctx, some)
@@ -185,8 +194,8 @@ func (r *trainingReader) data(ctx context.Context, s *Service, columns []int32, 
 			return nil, err
 		}
 		for i, id := range some {
-			d.About[from+i] = known[id]
+			all[from+i] = known[id]
 		}
 	}
-	return d, d.Check()
+	return all, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,25 @@ func TestTrainingData(t *testing.T) {
 	status, values := b.events.last(t, "ml.read-training")
 	require.Equal(t, "ok", status)
 	require.InDelta(t, 6, values["events"], 0)
+}
+
+// described is a service that knows each track's group by a tag, and by how it sounds.
+func described(t *testing.T, b *bench, failure *error) *ml.Service {
+	t.Helper()
+	return b.another(t, ml.Options{MinListeners: 1, Describe: func(_ context.Context, ids []string) (map[string]ml.Item, error) {
+		all := map[string]ml.Item{}
+		for _, id := range ids {
+			all[id] = item(id, groupOf(t, id))
+		}
+		return all, *failure
+	}})
+}
+
+func item(id string, group int) ml.Item {
+	return ml.Item{
+		ID: id, Tags: []string{"group " + strconv.Itoa(group), "Music"}, Artists: []string{"artist of " + id}, Confidence: 1,
+		Features: map[string]float64{"energy": float64(group) / 4, "same": 1},
+	}
 }
 
 func TestTrainingDataOfNothing(t *testing.T) {

@@ -151,13 +151,26 @@ const (
 	sessionReach  = 0.25 // the planner's distance at which a moment says nothing any more
 )
 
+// suits is how well the track suits the listener as the model of taste has it, 0–1. One that the model does not know, since hardly anybody has heard
+// it, is judged by its artists, tags and features, where its provenance permits that. It is 0 where there is no model.
+func (l *listener) suits(t *Track) float64 {
+	if l.suited == nil {
+		return 0
+	}
+	suits, known := l.suited.Of(t.ID)
+	if !known {
+		if item, permitted := t.Item(); permitted {
+			suits, _ = l.suited.Guess(item)
+		}
+	}
+	return suits
+}
+
 // liking is how much the listener likes the track now.
 func (l *listener) liking(t *Track, session []sessionMoment) float64 {
 	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
-	if suits, known := l.suited.Of(t.ID); known {
-		score += modelWeight * l.suited.Trust() * suits
-	}
+	score += modelWeight * l.suited.Trust() * l.suits(t)
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}

@@ -48,7 +48,7 @@ func (c *composition) explain(p *planRecord) {
 		if x := track.traits(); c.listener.taste.ScoreOnly(x) > 0 {
 			t.Why = append(t.Why, first(c.listener.taste.Likings(x), mostLikings)...)
 		}
-		if suits, _ := c.listener.suited.Of(track.ID); suits*c.listener.suited.Trust() >= suitsWell {
+		if c.listener.suits(track)*c.listener.suited.Trust() >= suitsWell {
 			t.Why = append(t.Why, "suits what you play")
 		}
 		if c.listener.popularity(track) >= popularFrom {

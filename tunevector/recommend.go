@@ -122,7 +122,7 @@ func (l *listener) score(t *Track) scoredTrack {
 	popular := l.popularity(t)
 	r := scoredTrack{track: t, score: tasteShare*(1+taste)/2 + popularShare*popular}
 	if l.suited != nil {
-		r.suits, _ = l.suited.Of(t.ID)
+		r.suits = l.suits(t)
 		share := modelShare * l.suited.Trust()
 		r.score = (1-share)*r.score + share*r.suits
 	}
