@@ -172,6 +172,51 @@ func TestThreadsMakeNoDifference(t *testing.T) {
 	}
 }
 
+// Of many items, leaving out the best gives those that come after them, in whichever way they are left out.
+func TestWhatComesAfterTheBest(t *testing.T) {
+	const n, k, top = 40_000, 8, 60
+	items, query := floats(11, n*k), floats(12, k)
+	for _, p := range []topk.Precision{topk.FP32, topk.FP16, topk.INT8} {
+		x, err := topk.New(items, k, topk.Options{Precision: p})
+		require.NoError(t, err)
+		all, err := x.Search(t.Context(), query, 2*top, topk.Filter{}, 1)
+		require.NoError(t, err)
+		deny, allow, excluded := topk.NewBitset(n), topk.NewBitset(n), []int32{}
+		for i := range n {
+			allow.Add(i)
+		}
+		for _, h := range all[:top] {
+			deny.Add(int(h.Item))
+			allow[h.Item/64] &^= 1 << (h.Item % 64)
+			excluded = append(excluded, h.Item)
+		}
+		slices.Sort(excluded)
+		for _, f := range []topk.Filter{{Deny: deny}, {Allow: allow}, {Excluded: excluded}} {
+			for threads := 1; threads < 3; threads++ {
+				got, err := x.Search(t.Context(), query, top, f, threads)
+				require.NoError(t, err)
+				require.Equal(t, all[top:], got)
+			}
+			many, err := x.SearchAll(t.Context(), query, top, func(int) topk.Filter { return f }, 2)
+			require.NoError(t, err)
+			require.Equal(t, all[top:], many[0])
+		}
+	}
+}
+
+func TestBitset(t *testing.T) {
+	for n, words := range map[int]int{0: 0, 1: 1, 64: 1, 65: 2, 128: 2} {
+		b := topk.NewBitset(n)
+		require.Len(t, b, words)
+		for i := range n {
+			require.False(t, b.Has(i))
+			b.Add(i)
+			require.True(t, b.Has(i))
+		}
+		require.False(t, b.Has(words*64))
+	}
+}
+
 // recall is the part of the true best, by scores in double precision, that is found.
 func recall(t *testing.T, x *topk.Index, items, queries []float32, top int) float64 {
 	t.Helper()
