@@ -120,7 +120,7 @@ const (
 // NDCG@10 plus a bonus for those seldom tried (Auer, Cesa-Bianchi and Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002). Its
 // hyperparameters are drawn at random, one time in three, or around the best so far. A fit that goes on in steps is given up when it is worse after a
 // step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017). At last, the best of each
-// algorithm are blended (see [Blend]).
+// algorithm are blended (see [Blend]), if the budget leaves time for it.
 //
 // The model with the greatest NDCG@10 is chosen, unless another is no different from it and takes at most half as many bytes: then the smallest of those. No
 // different is what differs by no more than one standard error of the difference, listener by listener, and by no more than .005.
@@ -142,7 +142,8 @@ func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 		return nil, errors.New("ml: nothing to choose a model by: no listener has as many as 5 items, or no validation cell is of a listener of the data")
 	}
 	s.run(ctx)
-	if ctx.Err() == nil && !o.NoBlend {
+	inTime := o.Budget == 0 || time.Since(s.start)+s.blendTime() <= o.Budget
+	if ctx.Err() == nil && !o.NoBlend && inTime {
 		s.blend(ctx)
 	}
 	s.choose()
@@ -271,7 +272,8 @@ func (s *search) run(ctx context.Context) {
 			s.all.Ended = endedNothing
 			return
 		}
-		limit, first := s.limit(), len(a.trials) == 0
+		first := len(a.trials) == 0
+		limit := s.limit(first)
 		if first {
 			limit /= 2
 		}
@@ -290,22 +292,39 @@ const (
 	// of a part per listener. Both are guesses on the safe side.
 	poolTime  = 4
 	weighTime = 5e-4
+	// blendShare is which part of the budget is kept for a blend at most. One that would take more is made only if there is time in the end.
+	blendShare = 0.3
 )
 
-// limit returns how long a trial may take if the best of each algorithm shall be blended and then fitted again.
-func (s *search) limit() time.Duration {
+// limit returns how long a trial may take so that the best can be fitted again, and blended first if that takes no more than its share of the budget. The first trials of
+// algorithms do not wait for a blend: without them there is nothing to blend.
+func (s *search) limit(first bool) time.Duration {
 	if s.Budget == 0 {
 		return 0
 	}
-	reserve := 0.0
-	for _, a := range s.parts() {
-		reserve += headroom * a.best.FitSeconds
-		if !s.NoBlend {
-			reserve += poolTime*a.best.ScoreSeconds + weighTime*float64(a.best.Metrics.Listeners)/float64(threadsOr(s.Threads))
-		}
+	keep := time.Duration(0)
+	for _, a := range s.parts()[:min(1, len(s.parts()))] {
+		keep = seconds(headroom * a.best.FitSeconds)
 	}
-	return s.Budget - time.Since(s.start) - time.Duration(reserve*float64(time.Second))
+	if blend := s.blendTime(); !first && blend <= time.Duration(blendShare*float64(s.Budget)) {
+		keep = max(keep, blend)
+	}
+	return s.Budget - time.Since(s.start) - keep
 }
+
+// blendTime returns how long a blend may take, with the fit of its parts that follows.
+func (s *search) blendTime() time.Duration {
+	if s.NoBlend {
+		return 0
+	}
+	sum := 0.0
+	for _, a := range s.parts() {
+		sum += headroom*a.best.FitSeconds + poolTime*a.best.ScoreSeconds + weighTime*float64(a.best.Metrics.Listeners)/float64(threadsOr(s.Threads))
+	}
+	return seconds(sum)
+}
+
+func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
 
 // bonus is how much of the best NDCG@10 the upper bound of an algorithm seldom tried lies above its own best.
 const bonus = 0.2

@@ -252,7 +252,7 @@ func TestStop(t *testing.T) {
 	stderr := &until{what: "trial 3", then: cancel}
 	code := run(ctx, []string{"-train", train, "-report", dir, "-recommend", filepath.Join(dir, "out")}, &stdout, stderr)
 	require.Equal(t, stopped, code)
-	require.Contains(t, stdout.String(), "rp3beta")
+	require.Contains(t, stdout.String(), "itemknn")
 	require.Contains(t, stderr.String(), "train: stopped")
 	require.FileExists(t, filepath.Join(dir, "report.html"))
 	require.NoFileExists(t, filepath.Join(dir, "out"))

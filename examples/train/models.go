@@ -18,7 +18,7 @@ const auto = "auto"
 // models lists what -model may be besides auto, in the order in which auto tries them: the cheap ones first.
 func models() []ml.Algorithm {
 	return []ml.Algorithm{
-		popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, als.Algorithm{}, ease.Algorithm{}, bpr.Algorithm{},
+		popular.Algorithm{}, als.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, ease.Algorithm{}, bpr.Algorithm{},
 	}
 }
 
