@@ -127,7 +127,7 @@ func BenchmarkPull(b *testing.B) {
 
 func TestInvert(t *testing.T) {
 	levels(t, func(t *testing.T) {
-		for _, n := range []int{1, 2, 31, 64, 255, 256, 257, 300, 520, 777} {
+		for _, n := range []int{1, 2, 31, 255, 256, 257, 520} {
 			r := random(uint64(n))
 			rows, a := floats(r, 2*n*n), newGuarded(n*n, 3)
 			Gram(a.vals, rows, n, nil, 1)
