@@ -552,38 +552,132 @@ func TestTrainingGoesOn(t *testing.T) {
 	require.Equal(t, []uuid.UUID{got.ID}, ids)
 }
 
-// Whichever write of a training fails, the next one ends it.
+// Whatever fails in a training or in a poll, be it of the store or of the files, the next one ends it.
 func TestTrainingFailsAnywhere(t *testing.T) {
 	t.Parallel()
-	broken := errors.New("broken")
-	failed := false
-	for at := range 12 {
-		s := newSchool(t)
-		one, log := s.instance(t, ml.RecommenderOptions{})
-		s.fill(t, log, 30)
-		s.clock.add(time.Minute)
-		n := 0
-		s.store.on(nil, nil, func(writes []store.Write) error {
-			if slices.ContainsFunc(writes, func(w store.Write) bool { return w.Delete }) {
-				return nil // the lease is given back
+	for name, most := range map[string]int{"get": 12, "list": 40, "apply": 12, "blobs": 40} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			failed := 0
+			for at := 0; at < most; at += 1 + most/20 {
+				s := newSchool(t)
+				n := 0
+				fail := func(of string) error {
+					if of != name {
+						return nil
+					}
+					if n++; n == at+1 {
+						return errBroken
+					}
+					return nil
+				}
+				files := &faultyBlobs{Blobs: s.kept}
+				one, log := s.instance(t, ml.RecommenderOptions{Blobs: files})
+				s.fill(t, log, 30)
+				s.clock.add(time.Minute)
+				files.fail = func() error { return fail("blobs") }
+				s.store.on(
+					func(store.Key) error { return fail("get") },
+					func(q store.Query) error {
+						if q.ByIndex && n > 0 {
+							return nil // of the many reads of the log one is enough
+						}
+						return fail("list")
+					},
+					func(writes []store.Write) error {
+						if slices.ContainsFunc(writes, func(w store.Write) bool { return w.Delete }) {
+							return nil // the lease is given back
+						}
+						return fail("apply")
+					},
+				)
+				_, err := one.Train(t.Context(), nil)
+				s.store.on(nil, nil, nil)
+				files.fail = nil
+				if err != nil {
+					require.ErrorIs(t, err, errBroken)
+					failed++
+				}
+				_, err = one.Train(t.Context(), nil)
+				require.NoError(t, err, "after %s %d", name, at)
+				_, live := one.Live()
+				require.True(t, live)
 			}
-			if n++; n == at+1 {
-				return broken
-			}
-			return nil
+			require.Positive(t, failed)
 		})
-		_, err := one.Train(t.Context(), nil)
-		s.store.on(nil, nil, nil)
-		if err != nil {
-			require.ErrorIs(t, err, broken)
-			failed = true
-		}
-		_, err = one.Train(t.Context(), nil)
-		require.NoError(t, err, "after write %d", at)
-		_, live := one.Live()
-		require.True(t, live)
 	}
-	require.True(t, failed)
+}
+
+var errBroken = errors.New("broken")
+
+// faultyBlobs are blobs of which calls can be made to fail, but for those of checkpoints, whose loss is not an error.
+type faultyBlobs struct {
+	ml.Blobs
+	fail func() error
+}
+
+func (f *faultyBlobs) call() error {
+	if f.fail == nil {
+		return nil
+	}
+	return f.fail()
+}
+
+func (f *faultyBlobs) Create(ctx context.Context, name string) (ml.BlobWriter, error) {
+	if err := f.call(); err != nil {
+		return nil, err
+	}
+	w, err := f.Blobs.Create(ctx, name)
+	return &faultyWriter{w, f}, err
+}
+
+type faultyWriter struct {
+	ml.BlobWriter
+	of *faultyBlobs
+}
+
+func (w *faultyWriter) Write(p []byte) (int, error) {
+	if err := w.of.call(); err != nil {
+		return 0, err
+	}
+	return w.BlobWriter.Write(p)
+}
+
+func (w *faultyWriter) Commit(ctx context.Context) error {
+	if err := w.of.call(); err != nil {
+		return err
+	}
+	return w.BlobWriter.Commit(ctx)
+}
+
+func (f *faultyBlobs) Open(ctx context.Context, name string) (ml.Blob, error) {
+	if err := f.call(); err != nil {
+		return nil, err
+	}
+	b, err := f.Blobs.Open(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return faultyBlob{b, f}, nil
+}
+
+type faultyBlob struct {
+	ml.Blob
+	of *faultyBlobs
+}
+
+func (b faultyBlob) ReadAt(p []byte, off int64) (int, error) {
+	if err := b.of.call(); err != nil {
+		return 0, err
+	}
+	return b.Blob.ReadAt(p, off)
+}
+
+func (f *faultyBlobs) List(ctx context.Context, prefix string) ([]ml.BlobInfo, error) {
+	if err := f.call(); err != nil {
+		return nil, err
+	}
+	return f.Blobs.List(ctx, prefix)
 }
 
 func TestNewRecommenderRefuses(t *testing.T) {
