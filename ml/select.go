@@ -120,13 +120,13 @@ const (
 // NDCG@10 plus a bonus for those seldom tried (Auer, Cesa-Bianchi and Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002). Its
 // hyperparameters are drawn at random, one time in three, or around the best so far. A fit that goes on in steps is given up when it is worse after a
 // step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017). At last, the best of each
-// algorithm are blended (see [Blend]), if the budget leaves time for it.
+// algorithm are blended (see [Blend]), but for those that are too slow for the budget.
 //
 // The model with the greatest NDCG@10 is chosen, unless another is no different from it and takes at most half as many bytes: then the smallest of those. No
 // different is what differs by no more than one standard error of the difference, listener by listener, and by no more than .005.
 //
-// The sequence of trials depends on data, options and seed only, not on the clock, with two exceptions: the clock says when a search under a
-// budget ends, and an algorithm whose defaults take more than half of what is left of the budget is not tried again. Where an algorithm's models depend on the
+// The sequence of trials depends on data, options and seed only, not on the clock, but for a search under a budget: the clock says when it ends and which models
+// are too slow to be blended, and an algorithm whose defaults take more than half of what is left of the budget is not tried again. Where an algorithm's models depend on the
 // number of threads, so does the sequence.
 //
 // Trials that fail are rows like others. When ctx ends, what is known so far is returned with its error. Wrong options are one error that names each.
@@ -292,11 +292,11 @@ const (
 	// of a part per listener. Both are guesses on the safe side.
 	poolTime  = 4
 	weighTime = 5e-4
-	// blendShare is which part of the budget is kept for a blend at most. One that would take more is made only if there is time in the end.
+	// blendShare is which part of the budget the models of a blend may take, besides the best.
 	blendShare = 0.3
 )
 
-// limit returns how long a trial may take so that the best can be fitted again, and blended first if that takes no more than its share of the budget. The first trials of
+// limit returns how long a trial may take so that the best can be blended and fitted again. The first trials of
 // algorithms do not wait for a blend: without them there is nothing to blend.
 func (s *search) limit(first bool) time.Duration {
 	if s.Budget == 0 {
@@ -306,8 +306,8 @@ func (s *search) limit(first bool) time.Duration {
 	for _, a := range s.parts()[:min(1, len(s.parts()))] {
 		keep = seconds(headroom * a.best.FitSeconds)
 	}
-	if blend := s.blendTime(); !first && blend <= time.Duration(blendShare*float64(s.Budget)) {
-		keep = max(keep, blend)
+	if !first {
+		keep = max(keep, s.blendTime())
 	}
 	return s.Budget - time.Since(s.start) - keep
 }
@@ -317,11 +317,17 @@ func (s *search) blendTime() time.Duration {
 	if s.NoBlend {
 		return 0
 	}
-	sum := 0.0
+	sum := time.Duration(0)
 	for _, a := range s.parts() {
-		sum += headroom*a.best.FitSeconds + poolTime*a.best.ScoreSeconds + weighTime*float64(a.best.Metrics.Listeners)/float64(threadsOr(s.Threads))
+		sum += s.partTime(a)
 	}
-	return seconds(sum)
+	return sum
+}
+
+// partTime returns how long the best model of an algorithm takes to be blended and fitted again.
+func (s *search) partTime(a *arm) time.Duration {
+	weigh := weighTime * float64(a.best.Metrics.Listeners) / float64(threadsOr(s.Threads))
+	return seconds(headroom*a.best.FitSeconds + poolTime*a.best.ScoreSeconds + weigh)
 }
 
 func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }

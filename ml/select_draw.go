@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // arm is an algorithm in a search.
@@ -132,7 +133,8 @@ func (p Parameter) place(x float64) float64 {
 	return (x - p.From) / (p.To - p.From)
 }
 
-// parts returns the algorithms whose best models are worth blending, the best first.
+// parts returns the algorithms whose best models are worth blending, the best first. Under a budget, those are left out that would take more of it than there is for
+// a blend.
 func (s *search) parts() []*arm {
 	top := s.top()
 	var parts []*arm
@@ -142,5 +144,16 @@ func (s *search) parts() []*arm {
 		}
 	}
 	slices.SortStableFunc(parts, func(a, b *arm) int { return cmp.Compare(b.best.Metrics.NDCG10, a.best.Metrics.NDCG10) })
-	return parts[:min(len(parts), blendMost)]
+	if s.Budget == 0 {
+		return parts[:min(len(parts), blendMost)]
+	}
+	left := time.Duration(blendShare * float64(s.Budget))
+	inTime := parts[:0]
+	for i, a := range parts {
+		if took := s.partTime(a); i == 0 || took <= left {
+			inTime = append(inTime, a)
+			left -= took
+		}
+	}
+	return inTime[:min(len(inTime), blendMost)]
 }
