@@ -4,9 +4,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/rhythmiq/rhythmiq/httpapi/apitest"
 	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/cachestore"
 	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 	"github.com/rhythmiq/rhythmiq/store/storetest"
 )
@@ -14,6 +17,16 @@ import (
 func TestContract(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, open)
+}
+
+// TestContractBehindACache: what a server runs on.
+func TestContractBehindACache(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
+		s, err := cachestore.New(open(t, now), &cachestore.Options{Now: now})
+		require.NoError(t, err)
+		return s
+	})
 }
 
 func TestAPI(t *testing.T) {

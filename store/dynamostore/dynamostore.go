@@ -3,15 +3,14 @@ package dynamostore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -102,21 +101,21 @@ func New(client API, o *Options) (*Store, error) {
 	if s.observe != nil {
 		s.capacity = types.ReturnConsumedCapacityTotal
 	}
-	var wrong []string
+	var f fault.Fields
 	if client == nil {
-		wrong = append(wrong, "no client")
+		f.Add("client", "is required")
 	}
 	if err := checkPrefix(s.prefix); err != nil {
-		wrong = append(wrong, err.Error())
+		f.Add("Prefix", "%v", err)
 	}
 	if s.attempt < 0 {
-		wrong = append(wrong, "AttemptTimeout is negative")
+		f.Add("AttemptTimeout", "must not be negative")
 	}
 	if s.patience < 0 {
-		wrong = append(wrong, "Patience is negative")
+		f.Add("Patience", "must not be negative")
 	}
-	if len(wrong) > 0 {
-		return nil, fmt.Errorf("dynamostore: %s", strings.Join(wrong, "; "))
+	if err := f.Err(); err != nil {
+		return nil, err
 	}
 	return s, nil
 }

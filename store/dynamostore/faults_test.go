@@ -565,6 +565,17 @@ func TestConditionAfterDoubt(t *testing.T) {
 			require.NotErrorIs(t, err, store.ErrConflict)
 			require.Equal(t, 2, l.attempts(a.operation))
 
+			// So is anything else that is said of the second attempt.
+			l.does(only(a.operation, func(r *http.Request, n int, send func() (*http.Response, error)) (*http.Response, error) {
+				if n == 1 {
+					return nil, errReset
+				}
+				return refusing(400, coded("ExpiredTokenException"))(r, n, send)
+			}))
+			err = a.run(t.Context(), s, p, old)
+			require.ErrorIs(t, err, store.ErrUnavailable)
+			require.ErrorContains(t, err, "ExpiredTokenException")
+
 			// Without doubt it is a conflict.
 			l.does(only(a.operation, once(refusing(400, coded("ThrottlingException")))))
 			err = a.run(t.Context(), s, p, old)

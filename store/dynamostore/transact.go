@@ -94,18 +94,15 @@ func (s *Store) transaction(ctx context.Context, writes []store.Write, now int64
 	if err == nil {
 		return nil, nil
 	}
+	if doubt {
+		return nil, s.unsettled(ctx, writes, err)
+	}
 	var canceled *types.TransactionCanceledException
 	var givenUp *givenUpError
 	if errors.As(err, &canceled) && !errors.As(err, &givenUp) {
-		if failed = s.failures(writes, canceled.CancellationReasons); failed != nil && !doubt {
+		if failed = s.failures(writes, canceled.CancellationReasons); failed != nil {
 			return failed, nil
 		}
-		if failed != nil { // an attempt before this one may yet arrive, and find that they hold
-			err = &givenUpError{err}
-		}
-	}
-	if doubt && ctx.Err() == nil && s.stands(ctx, writes) {
-		return nil, nil
 	}
 	return nil, because(ctx, "write", err)
 }

@@ -26,19 +26,26 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 	w := &writes[0]
 	doubt, err := s.write(ctx, w, now)
 	var failed *types.ConditionalCheckFailedException
-	switch isFailed := errors.As(err, &failed); {
+	switch {
 	case err == nil:
 		return nil
-	case isFailed && !doubt:
+	case doubt:
+		return s.unsettled(ctx, writes, err)
+	case errors.As(err, &failed):
 		return &store.ConflictError{Keys: []store.Key{w.Key}}
-	case isFailed:
-		// By an earlier attempt of ours, or by somebody else?
+	}
+	return because(ctx, "write", err)
+}
+
+// unsettled returns what is told of writes of which an attempt has an unknown outcome: nothing if they stand, and else that it is unknown, whatever DynamoDB said of a
+// later attempt. A condition may have failed by the earlier one, or by somebody else; and that one may yet arrive.
+func (s *Store) unsettled(ctx context.Context, writes []store.Write, err error) error {
+	if ctx.Err() == nil && s.stands(ctx, writes) {
+		return nil
+	}
+	var givenUp *givenUpError
+	if !errors.As(err, &givenUp) {
 		err = &givenUpError{err}
-		fallthrough
-	case doubt && ctx.Err() == nil:
-		if s.stands(ctx, writes) {
-			return nil
-		}
 	}
 	return because(ctx, "write", err)
 }
