@@ -157,45 +157,6 @@ func TestNew(t *testing.T) {
 		require.ErrorContains(t, err, wrong)
 	}
 	s, err := New(new(dynamodb.Client), nil)
-				require.NoError(t, err)
-				ctx := t.Context()
-				if c.deadline > 0 {
-					var cancel context.CancelFunc
-					ctx, cancel = context.WithTimeout(ctx, c.deadline)
-					defer cancel()
-				}
-				start, attempts := time.Now(), 0
-				doubt, err := s.try(ctx, request{repeatable: c.repeatable}, func(ctx context.Context, _ func(*dynamodb.Options)) (consumed, error) {
-					answer := c.answers[min(attempts, len(c.answers)-1)]
-					attempts++
-					if errors.Is(answer, hang) {
-						<-ctx.Done()
-						return nil, ctx.Err()
-					}
-					return nil, answer
-				})
-				require.Equal(t, c.doubt, doubt)
-				require.GreaterOrEqual(t, attempts, c.least)
-				require.LessOrEqual(t, attempts, c.most)
-				require.LessOrEqual(t, time.Since(start), c.within)
-				if c.want == nil {
-					require.NoError(t, err)
-				} else {
-					require.ErrorIs(t, err, c.want)
-				}
-				if errors.Is(c.want, context.DeadlineExceeded) {
-					require.NotErrorIs(t, err, store.ErrUnavailable)
-				}
-			})
-		})
-	}
-}
-
-func TestNew(t *testing.T) {
-	_, err := New(nil, &Options{Prefix: "a b", AttemptTimeout: -1, Patience: -1})
-	require.EqualError(t, err, "dynamostore: no client; the prefix of the tables' names has 1 to 200 characters: letters, digits, dots, dashes, underscores; "+
-		"AttemptTimeout is negative; Patience is negative")
-	s, err := New(new(dynamodb.Client), nil)
 	require.NoError(t, err)
 	require.Equal(t, "rhythmiq-users", *s.table(store.Users))
 	s, err = New(new(dynamodb.Client), &Options{Prefix: "A_b.c-"})
