@@ -3,6 +3,7 @@ package ease_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,6 +121,56 @@ func TestNeighbors(t *testing.T) {
 		}
 	}
 	require.Positive(t, against)
+}
+
+// ending is a context that has ended once it was asked so often.
+type ending struct {
+	context.Context //nolint:containedctx // it is one
+	left            *atomic.Int64
+}
+
+func (e ending) Err() error {
+	if e.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// Whenever the context ends, the fit does, and gives no half of a model.
+func TestEnds(t *testing.T) {
+	t.Parallel()
+	for _, items := range []string{"20", "1000"} {
+		d := mltest.Planted(40, 60, 4, 9)
+		for n := int64(0); ; n++ {
+			ctx := ending{t.Context(), &atomic.Int64{}}
+			ctx.left.Store(n)
+			m, err := ease.Algorithm{}.Fit(ctx, d, ml.Values{"items": items}, ml.FitOptions{Threads: 1})
+			if err == nil {
+				require.NotNil(t, m)
+				require.Greater(t, n, int64(20))
+				break
+			}
+			require.ErrorIs(t, err, context.Canceled)
+			require.Nil(t, m)
+		}
+	}
+}
+
+// Weights whose squares no float32 holds are an error; items of nobody's are none.
+func TestWhatCannotBeInverted(t *testing.T) {
+	t.Parallel()
+	for _, items := range []string{"1", "100"} {
+		heard, err := ml.NewMatrix(2, 3, []ml.Cell{{Row: 0, Col: 0, Weight: 1e30}, {Row: 1, Col: 1, Weight: 1}})
+		require.NoError(t, err)
+		d := &ml.Data{Listeners: []string{"a", "b"}, Items: []string{"x", "y", "z"}, Heard: heard}
+		_, err = ease.Algorithm{}.Fit(t.Context(), d, ml.Values{"weight": "raw", "items": items}, ml.FitOptions{})
+		require.ErrorContains(t, err, "ease: the weights")
+		m, err := ease.Algorithm{}.Fit(t.Context(), d, ml.Values{"items": items}, ml.FitOptions{})
+		require.NoError(t, err)
+		scores := []float32{7, 7, 7}
+		m.Scores(scores, ml.Heard{Listener: -1, Items: []int32{0, 1, 2}, Weights: []float32{1, 1, 1}})
+		require.Equal(t, make([]float32, 3), scores)
+	}
 }
 
 func Example() {
