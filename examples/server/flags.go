@@ -20,6 +20,7 @@ import (
 type flags struct {
 	addr, metricsAddr  string
 	store, db, catalog string
+	models             string
 	cert, key          string
 	logLevel           slog.Level
 	rate               float64
@@ -45,7 +46,7 @@ var stores = []struct {
 }
 
 // serving are the flags that are of no use to -export and -import.
-var serving = []string{"addr", "metrics-addr", "catalog", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
+var serving = []string{"addr", "metrics-addr", "catalog", "models", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -62,6 +63,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.TextVar(&f.cache, "cache", size(0), "`size` of a cache in memory before -store dynamodb, such as 64MiB; none if 0")
 	fs.DurationVar(&f.cacheTTL, "cache-ttl", 10*time.Second, "how old an answer of -cache may be, and so what another server wrote go unseen")
 	fs.StringVar(&f.catalog, "catalog", "", "music: a CSV or JSONL `file`; the demo catalog if empty")
+	fs.StringVar(&f.models, "models", "", "`folder` to keep models of taste in, which are then trained from what is heard; servers that share a store must share it. None are trained if empty")
 	fs.StringVar(&f.cert, "cert", "", "TLS certificate `file` (PEM), with -key")
 	fs.StringVar(&f.key, "key", "", "TLS key `file` (PEM), with -cert")
 	fs.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/httpapi"
+	"github.com/rhythmiq/rhythmiq/ml/blobs"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 )
@@ -68,7 +69,16 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, kept.close()) }()
 
-	app, err := rhythmiq.New(rhythmiq.Config{Store: kept.store, Music: music, Logger: log, Observer: m})
+	config := rhythmiq.Config{Store: kept.store, Music: music, Logger: log, Observer: m}
+	if f.models != "" {
+		models, opened := blobs.Folder(f.models)
+		if opened != nil {
+			return opened
+		}
+		defer func() { err = errors.Join(err, models.Close()) }()
+		config.Blobs = models
+	}
+	app, err := rhythmiq.New(config)
 	if err != nil {
 		return err
 	}

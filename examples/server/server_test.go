@@ -227,6 +227,17 @@ func TestStopFinishesRunningRequests(t *testing.T) {
 
 func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
+// With a place to keep models the server looks for them, and ends cleanly.
+func TestModels(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "models")
+	s := start(t, "-store", "memory", "-models", dir)
+	code, _ := call(t, s.client, http.MethodGet, s.base+"/healthz", "", "")
+	require.Equal(t, http.StatusOK, code)
+	require.Equal(t, 0, s.stop(), s.stderr.String())
+	require.DirExists(t, dir)
+	require.NotContains(t, s.stderr.String(), "level=ERROR")
+}
+
 func TestCannotStart(t *testing.T) {
 	taken, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -247,6 +258,7 @@ func TestCannotStart(t *testing.T) {
 		"empty catalog":      {[]string{"-store", "memory", "-catalog", empty}, 1, "empty.csv"},
 		"no such folder":     {[]string{"-db", filepath.Join(dir, "none", "x.db")}, 1, "x.db"},
 		"a foreign file":     {[]string{"-db", foreign}, 1, "foreign.db"},
+		"models in a file":   {[]string{"-store", "memory", "-models", foreign}, 1, "foreign.db"},
 		"no such key":        {[]string{"-store", "memory", "-cert", "a.pem", "-key", "b.pem"}, 1, "a.pem"},
 		"cert without key":   {[]string{"-cert", "a.pem"}, 2, "-cert and -key go together"},
 		"unknown store":      {[]string{"-store", "tape"}, 2, `-store is "tape"`},
