@@ -8,6 +8,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml/bpr"
 	"github.com/rhythmiq/rhythmiq/ml/ease"
 	"github.com/rhythmiq/rhythmiq/ml/itemknn"
+	"github.com/rhythmiq/rhythmiq/ml/neumf"
 	"github.com/rhythmiq/rhythmiq/ml/popular"
 	"github.com/rhythmiq/rhythmiq/ml/rp3beta"
 )
@@ -18,7 +19,7 @@ const auto = "auto"
 // models lists what -model may be besides auto, in the order in which auto tries them: the cheap ones first.
 func models() []ml.Algorithm {
 	return []ml.Algorithm{
-		popular.Algorithm{}, als.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, ease.Algorithm{}, bpr.Algorithm{},
+		popular.Algorithm{}, als.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, ease.Algorithm{}, bpr.Algorithm{}, neumf.Algorithm{},
 	}
 }
 
