@@ -44,5 +44,5 @@ func TestRun(t *testing.T) {
 		missing[i] = filepath.Join(dir, "none")
 		require.ErrorIs(t, run(t.Context(), &out, missing[0], missing[1], missing[2]), os.ErrNotExist)
 	}
-	require.ErrorContains(t, run(t.Context(), &out, files[2], files[1], files[2]), "line 1")
+	require.ErrorContains(t, run(t.Context(), &out, files[2], files[1], files[2]), "line 21")
 }
