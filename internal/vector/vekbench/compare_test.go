@@ -46,7 +46,7 @@ func TestCompare(t *testing.T) {
 	t.Log("kernels:", vector.Level())
 	var sum float32
 	for _, n := range []int{16, 32, 64, 100, 128, 256, 1000, 10000} {
-		x, y := floats(n), floats(n+1)[1:]
+		x, y := floats(n), floats(n + 1)[1:]
 		b := least(200_000/(n+50), func() { sum += vector.Dot(x, y) }, func() { sum += vek32.Dot(x, y) })
 		t.Logf("dot %d: ours %.1f ns, vek %.1f ns", n, b[0], b[1])
 	}
