@@ -171,7 +171,7 @@ func rows() []row {
 			name: "RecordInteractions, a play outside of any vector", method: post, path: "/me/interactions", content: func(h *house) any {
 				return object{"events": []object{event("demo-jazz-001", "play", h.ago(0))}}
 			},
-			reads: "login! gate! interactions/me/event#2026-03-01*! learned!", writes: "interactions/me/event#* learned",
+			reads: "login! gate! interactions/me/event#2096-03-01*! learned!", writes: "interactions/me/event#* learned",
 		},
 		{
 			name: "RecordInteractions, a skip in a playing vector", method: post, path: "/me/interactions", content: func(h *house) any {
@@ -179,7 +179,7 @@ func rows() []row {
 				e["tuneVectorId"], e["positionSeconds"] = h.vector, 9
 				return object{"events": []object{e}}
 			},
-			reads:  "login! gate! interactions/me/event#2026-03-01*! learned! vector#{vector}! plan#{vector}#*!" + strings.Replace(listening, " learned", "", 1),
+			reads:  "login! gate! interactions/me/event#2096-03-01*! learned! vector#{vector}! plan#{vector}#*!" + strings.Replace(listening, " learned", "", 1),
 			writes: "interactions/me/event#* learned [vector#* plan#*]",
 			why:    "what was learned is read again, with what this skip has taught; " + whyFresh,
 		},
