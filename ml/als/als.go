@@ -9,18 +9,14 @@ package als
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
-	"strconv"
 	"sync"
-	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/neighbors"
 	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
-	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
 
 // Algorithm is ml.Algorithm "als".
@@ -89,43 +85,18 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 		return nil, err
 	}
 	f := newFit(d, read(v), o)
-	key := ""
-	if o.Checkpoints != nil {
-		key = ml.FitKey(a, d, v, o)
-		last, err := o.LastCheckpoint(ctx, key)
-		if err == nil {
-			err = f.resume(last)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("als: %w", err)
-		}
-	}
-	start, from := time.Now(), f.done
-	for f.done < f.iterations {
-		if err := f.half(ctx, f.heard, f.listeners, f.items); err != nil {
-			return nil, err
-		}
-		if err := f.half(ctx, f.heardBy, f.items, f.listeners); err != nil {
-			return nil, err
-		}
-		f.done++
-		if o.Checkpoints != nil {
-			if err := o.Checkpoints.Save(ctx, f.state(key)); err != nil {
-				return nil, fmt.Errorf("als: checkpoint: %w", err)
+	return o.Run(ctx, ml.Stepwise{
+		Name: a.Name(),
+		Key:  func() string { return ml.FitKey(a, d, v, o) }, Steps: f.iterations, Done: &f.done,
+		Numbers: []ml.Numbers{{Name: "listeners", X: f.listeners}, {Name: "items", X: f.items}},
+		Step: func(ctx context.Context) (float64, error) {
+			if err := f.half(ctx, f.heard, f.listeners, f.items); err != nil {
+				return 0, err
 			}
-		}
-		if o.Progress != nil {
-			elapsed := time.Since(start)
-			o.Progress(ml.Progress{
-				Step: f.done, Steps: f.iterations, Loss: math.NaN(), Elapsed: elapsed,
-				Left: elapsed * time.Duration(f.iterations-f.done) / time.Duration(f.done-from),
-			})
-		}
-		if err := o.Watched(f.done, f.iterations, func() ml.Model { return f.model(d.Items) }); err != nil {
-			return nil, err
-		}
-	}
-	return f.model(d.Items), nil
+			return math.NaN(), f.half(ctx, f.heardBy, f.items, f.listeners)
+		},
+		Model: func() ml.Model { return f.model(d.Items) },
+	})
 }
 
 // fit is the state of Fit. Its vectors are filled up with zeros to a width that the kernels take: that part of a row stays 0 in each step.
@@ -222,34 +193,4 @@ func (f *fit) half(ctx context.Context, m *ml.Matrix, x, y []float32) error {
 	}
 	wg.Wait()
 	return ctx.Err()
-}
-
-func (f *fit) state(key string) *safetensors.File {
-	return &safetensors.File{
-		Meta: map[string]string{ml.FitKeyName: key, "done": strconv.Itoa(f.done)},
-		Tensors: []safetensors.Tensor{
-			safetensors.Floats("listeners", f.listeners, len(f.listeners)),
-			safetensors.Floats("items", f.items, len(f.items)),
-		},
-	}
-}
-
-// resume goes on from a checkpoint, nil for none.
-func (f *fit) resume(last *safetensors.File) error {
-	if last == nil {
-		return nil
-	}
-	listeners, err := last.Tensor("listeners", safetensors.F32, len(f.listeners))
-	if err != nil {
-		return err
-	}
-	items, err := last.Tensor("items", safetensors.F32, len(f.items))
-	if err != nil {
-		return err
-	}
-	if f.done, err = strconv.Atoi(last.Meta["done"]); err != nil {
-		return err
-	}
-	f.listeners, f.items = listeners.Floats(), items.Floats()
-	return nil
 }

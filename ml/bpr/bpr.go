@@ -7,17 +7,14 @@ package bpr
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
-	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
 
 // Algorithm is ml.Algorithm "bpr".
@@ -61,41 +58,17 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 		return nil, err
 	}
 	f := newFit(d, read(v), o)
-	key := ""
-	if o.Checkpoints != nil {
-		key = ml.FitKey(a, d, v, o) + "/" + strconv.Itoa(len(f.workers))
-		last, err := o.LastCheckpoint(ctx, key)
-		if err == nil {
-			err = f.resume(last)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("bpr: %w", err)
-		}
-	}
-	start, from := time.Now(), f.done
-	for f.done < f.epochs {
-		right, err := f.epoch(ctx)
-		if err != nil {
-			return nil, err
-		}
-		f.done++
-		if o.Checkpoints != nil {
-			if err := o.Checkpoints.Save(ctx, f.state(key)); err != nil {
-				return nil, fmt.Errorf("bpr: checkpoint: %w", err)
-			}
-		}
-		if o.Progress != nil {
-			elapsed := time.Since(start)
-			o.Progress(ml.Progress{
-				Step: f.done, Steps: f.epochs, Loss: 1 - right, Elapsed: elapsed,
-				Left: elapsed * time.Duration(f.epochs-f.done) / time.Duration(f.done-from),
-			})
-		}
-		if err := o.Watched(f.done, f.epochs, func() ml.Model { return f.model(d) }); err != nil {
-			return nil, err
-		}
-	}
-	return f.model(d), nil
+	return o.Run(ctx, ml.Stepwise{
+		Name:  a.Name(),
+		Key:   func() string { return ml.FitKey(a, d, v, o) + "/" + strconv.Itoa(len(f.workers)) },
+		Steps: f.epochs, Done: &f.done,
+		Numbers: []ml.Numbers{{Name: "listeners", X: f.listeners}, {Name: "items", X: f.items}},
+		Step: func(ctx context.Context) (float64, error) {
+			right, err := f.epoch(ctx)
+			return 1 - right, err
+		},
+		Model: func() ml.Model { return f.model(d) },
+	})
 }
 
 // fit is the state of Fit. Vectors are filled up with zeros to a width that the kernels take: that part of a row stays 0 in each step.
@@ -356,37 +329,6 @@ func has(cols []int32, a int32) bool {
 		}
 	}
 	return lo < len(cols) && cols[lo] == a
-}
-
-func (f *fit) state(key string) *safetensors.File {
-	return &safetensors.File{
-		Meta: map[string]string{ml.FitKeyName: key, "done": strconv.Itoa(f.done)},
-		Tensors: []safetensors.Tensor{
-			safetensors.Floats("listeners", f.listeners, len(f.listeners)),
-			safetensors.Floats("items", f.items, len(f.items)),
-		},
-	}
-}
-
-// resume goes on from a checkpoint, nil for none.
-func (f *fit) resume(last *safetensors.File) error {
-	if last == nil {
-		return nil
-	}
-	listeners, err := last.Tensor("listeners", safetensors.F32, len(f.listeners))
-	if err != nil {
-		return err
-	}
-	items, err := last.Tensor("items", safetensors.F32, len(f.items))
-	if err != nil {
-		return err
-	}
-	if f.done, err = strconv.Atoi(last.Meta["done"]); err != nil {
-		return err
-	}
-	copy(f.listeners, listeners.Floats())
-	copy(f.items, items.Floats())
-	return nil
 }
 
 // fold is step for a listener among items that stay as they are. The last number of each vector is the items' bias.

@@ -6,12 +6,10 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
-	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
 
 // fit is the state of Fit.
@@ -334,33 +332,11 @@ func (a adam) move(x, means, squares, g []float32) {
 // names are those of tensors in a checkpoint.
 var names = [3]string{"heard", "vectors", "layers"}
 
-func (f *fit) state(key string) *safetensors.File {
-	s := &safetensors.File{Meta: map[string]string{ml.FitKeyName: key, "done": strconv.Itoa(f.done), "steps": strconv.Itoa(f.steps)}}
+// state is what a checkpoint keeps beside the numbers of epochs and steps.
+func (f *fit) state() []ml.Numbers {
+	var all []ml.Numbers
 	for i, x := range f.all() {
-		s.Tensors = append(s.Tensors, safetensors.Floats(names[i], x, len(x)),
-			safetensors.Floats(names[i]+".means", f.means[i], len(x)), safetensors.Floats(names[i]+".squares", f.squares[i], len(x)))
+		all = append(all, ml.Numbers{Name: names[i], X: x}, ml.Numbers{Name: names[i] + ".means", X: f.means[i]}, ml.Numbers{Name: names[i] + ".squares", X: f.squares[i]})
 	}
-	return s
-}
-
-// resume goes on from a checkpoint, nil for none.
-func (f *fit) resume(last *safetensors.File) error {
-	if last == nil {
-		return nil
-	}
-	for i, x := range f.all() {
-		for name, to := range map[string][]float32{names[i]: x, names[i] + ".means": f.means[i], names[i] + ".squares": f.squares[i]} {
-			t, err := last.Tensor(name, safetensors.F32, len(to))
-			if err != nil {
-				return err
-			}
-			copy(to, t.Floats())
-		}
-	}
-	var err error
-	if f.done, err = strconv.Atoi(last.Meta["done"]); err != nil {
-		return err
-	}
-	f.steps, err = strconv.Atoi(last.Meta["steps"])
-	return err
+	return all
 }

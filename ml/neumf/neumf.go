@@ -15,8 +15,6 @@ package neumf
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"github.com/rhythmiq/rhythmiq/ml"
 )
@@ -66,39 +64,10 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 		return nil, err
 	}
 	f := newFit(d, read(v), o)
-	key := ""
-	if o.Checkpoints != nil {
-		key = ml.FitKey(a, d, v, o)
-		last, err := o.LastCheckpoint(ctx, key)
-		if err == nil {
-			err = f.resume(last)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("neumf: %w", err)
-		}
-	}
-	start, from := time.Now(), f.done
-	for f.done < f.epochs {
-		loss, err := f.epoch(ctx)
-		if err != nil {
-			return nil, err
-		}
-		f.done++
-		if o.Checkpoints != nil {
-			if err := o.Checkpoints.Save(ctx, f.state(key)); err != nil {
-				return nil, fmt.Errorf("neumf: checkpoint: %w", err)
-			}
-		}
-		if o.Progress != nil {
-			elapsed := time.Since(start)
-			o.Progress(ml.Progress{
-				Step: f.done, Steps: f.epochs, Loss: loss, Elapsed: elapsed,
-				Left: elapsed * time.Duration(f.epochs-f.done) / time.Duration(f.done-from),
-			})
-		}
-		if err := o.Watched(f.done, f.epochs, func() ml.Model { return newModel(d.Items, f.network) }); err != nil {
-			return nil, err
-		}
-	}
-	return newModel(d.Items, f.network), nil
+	return o.Run(ctx, ml.Stepwise{
+		Name: a.Name(),
+		Key:  func() string { return ml.FitKey(a, d, v, o) }, Steps: f.epochs, Done: &f.done,
+		Counts: map[string]*int{"steps": &f.steps}, Numbers: f.state(), Step: f.epoch,
+		Model: func() ml.Model { return newModel(d.Items, f.network) },
+	})
 }
