@@ -9,13 +9,18 @@ import (
 	"math"
 )
 
-// Data is what a model of taste is fitted on: who has heard what, and how much that says for it. Whoever has one does not change it.
+// Data is what a model is fitted on: who has heard what, and how much that says for it; and for models of situations how it was answered in which moment. Whoever has one does not change it.
 type Data struct {
 	Listeners []string // by row; each once
 	Items     []string // by column; each once
 	Heard     *Matrix  // weights above 0, such as play counts or sums of [Interaction.Strength]
 	Times     []int64  // by cell: seconds since 1970 of the newest interaction; nil where not known
 	About     []Item   // by column: what is known of the items; nil where nothing is
+
+	// Answers are what models of situations are fitted on: how listeners took to items in a moment, in no order. Aspects are what may be known of a moment. Models of
+	// taste do not look at them; where there are only answers, Heard is a matrix without cells.
+	Answers []Answer
+	Aspects []Aspect
 }
 
 // Check says what is wrong with the data, or returns nil.
@@ -35,7 +40,7 @@ func (d *Data) Check() error {
 			return fmt.Errorf("ml: the weight of cell %d is %v, must be above 0", i, w)
 		}
 	}
-	return nil
+	return d.checkAnswers()
 }
 
 // Fingerprint identifies the data: the hexadecimal SHA-256 of everything that a model is fitted on. It does not tell
@@ -71,5 +76,6 @@ func (d *Data) Fingerprint() string {
 		flush(full)
 	}
 	flush(0)
+	d.hashAnswers(h)
 	return hex.EncodeToString(h.Sum(nil))
 }

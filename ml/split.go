@@ -41,7 +41,7 @@ func (d *Data) Split(seed uint64, most int) (train *Data, valid *Matrix) {
 		}
 	}
 	heard, times := d.cells(func(c int) bool { return !taken[c] })
-	train = &Data{Listeners: d.Listeners, Items: d.Items, Heard: heard, Times: times, About: d.About}
+	train = &Data{Listeners: d.Listeners, Items: d.Items, Heard: heard, Times: times, About: d.About, Answers: d.Answers, Aspects: d.Aspects}
 	valid, _ = d.cells(func(c int) bool { return taken[c] })
 	return train, valid
 }
