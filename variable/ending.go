@@ -47,6 +47,7 @@ func (s *Service) end(ctx context.Context, e ending, c Change) error {
 
 // wipe deletes the readings of a consent that has ended.
 func (s *Service) wipe(ctx context.Context, e ending) (n int, err error) {
+	s.patterns.Remove(e.Consent)
 	done := observe.Start(ctx, s.observer, "variable.wipe")
 	n, err = store.Wipe(ctx, s.store, store.Interactions, e.Consent, "")
 	done(err, observe.Value{Name: "readings", Number: float64(n)})

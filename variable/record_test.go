@@ -569,6 +569,7 @@ func TestStoreFails(t *testing.T) {
 		"readings":   func() error { _, _, err := h.Readings(t.Context(), h.profile, v.ID, 1, ""); return err },
 		"snapshot":   func() error { _, err := h.Snapshot(t.Context(), h.profile); return err },
 		"consents":   func() error { _, err := h.Consents(t.Context(), h.profile); return err },
+		"past":       func() error { _, err := h.Past(t.Context(), h.profile, []time.Time{h.clock}); return err },
 		"any":        func() error { _, err := h.Any(t.Context(), h.profile); return err },
 		"delete all": func() error { return h.DeleteAll(t.Context(), h.profile) },
 	}
@@ -584,7 +585,7 @@ func TestStoreFails(t *testing.T) {
 			return nil
 		}
 	})
-	for _, name := range []string{"readings", "snapshot", "delete all"} {
+	for _, name := range []string{"readings", "snapshot", "past", "delete all"} {
 		require.ErrorIs(t, calls[name](), errDown, name)
 	}
 	require.NoError(t, calls["delete all"](), "the variable is gone, the rest is Resume's")

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
@@ -21,6 +23,9 @@ type Service struct {
 	now      func() time.Time
 	observer observe.Observer
 	hook     func(ctx context.Context, c Change) error
+
+	cells    maphash.Seed                    // of the hashes of cells
+	patterns *lru.Cache[uuid.UUID, *pattern] // of places, by consent
 }
 
 // Options tune a Service; the zero value is a good one.
@@ -42,7 +47,11 @@ func NewService(s store.Store, o Options) (*Service, error) {
 		o.Now = time.Now
 	}
 	none := func(context.Context, Change) error { return nil }
-	return &Service{store: s, now: o.Now, observer: observe.Or(o.Observer), hook: none}, nil
+	patterns, err := lru.New[uuid.UUID, *pattern](patternsKept)
+	if err != nil {
+		return nil, err
+	}
+	return &Service{store: s, now: o.Now, observer: observe.Or(o.Observer), hook: none, cells: maphash.MakeSeed(), patterns: patterns}, nil
 }
 
 // Change is what a hook is told.

@@ -16,13 +16,20 @@ import (
 // Snapshot is what is known of a listener's surroundings now: the newest reading of each variable opted into.
 // Silent and opted-out variables are absent. How old a reading may be to mean anything is for the reader to say, by its At.
 type Snapshot struct {
-	Latest   map[Type]Reading
+	Latest map[Type]Reading
+	// Recent are the newest readings of each variable, the newest first, at most [RecentReadings]: one alone may be noise.
+	Recent   map[Type][]Reading
 	Zone     *time.Location // from time-of-day; nil where not opted in, or where this machine does not know the zone
 	Consents Consents       // of the variables opted into, readings or not
 	// RMSSDBaseline is the median of the listener's own HRV readings of the last 30 days, 0 where there are under 5.
 	// Where there are over 1,000, it is the median of a sample: the newest 30 of each of the days.
 	RMSSDBaseline float64
+	// Whereabouts is where the listener is by their own pattern of places; "" where that is not known.
+	Whereabouts Whereabouts
 }
+
+// RecentReadings is how many readings of a variable are in a [Snapshot] at most.
+const RecentReadings = 9
 
 // Live reports whether a consent lives in this snapshot.
 func (s Snapshot) Live(consent uuid.UUID) bool { return s.Consents.Live(consent) }
@@ -74,8 +81,8 @@ func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snaps
 	if err != nil {
 		return Snapshot{}, err
 	}
-	snap = Snapshot{Latest: map[Type]Reading{}, Consents: Consents{}}
-	newest := make([]*Reading, len(all))
+	snap = Snapshot{Latest: map[Type]Reading{}, Recent: map[Type][]Reading{}, Consents: Consents{}}
+	newest := make([][]Reading, len(all))
 	reads, readCtx := errgroup.WithContext(ctx)
 	reads.SetLimit(snapshotReads)
 	for i, v := range all {
@@ -94,10 +101,10 @@ func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snaps
 			})
 		default:
 			reads.Go(func() (err error) {
-				found, _, err := s.newest(readCtx, v, "", time.Time{}, 1)
-				if len(found) > 0 {
-					newest[i] = &found[0]
+				if newest[i], _, err = s.newest(readCtx, v, "", time.Time{}, RecentReadings); err != nil || v.Type != Location {
+					return err
 				}
+				snap.Whereabouts, err = s.whereaboutsNow(readCtx, v, newest[i])
 				return err
 			})
 		}
@@ -106,20 +113,20 @@ func (s *Service) Snapshot(ctx context.Context, profileID uuid.UUID) (snap Snaps
 		return Snapshot{}, err
 	}
 	for i, r := range newest {
-		if r != nil {
-			snap.Latest[all[i].Type] = *r
+		if len(r) > 0 {
+			snap.Latest[all[i].Type], snap.Recent[all[i].Type] = r[0], r
 		}
 	}
 	return snap, nil
 }
 
-// heart returns the newest reading of heart rate variability and the baseline.
-func (s *Service) heart(ctx context.Context, v Variable) (newest *Reading, baseline float64, err error) {
+// heart returns the newest readings of heart rate variability and the baseline.
+func (s *Service) heart(ctx context.Context, v Variable) (newest []Reading, baseline float64, err error) {
 	found, more, err := s.newest(ctx, v, "", time.Time{}, baselineExact)
 	if err != nil || len(found) == 0 {
 		return nil, 0, err
 	}
-	newest = &found[0]
+	newest = slices.Clone(found[:min(RecentReadings, len(found))])
 	now := s.now()
 	since := now.AddDate(0, 0, -baselineDays)
 	if oldest := found[len(found)-1].At; more && oldest.After(since) {
@@ -159,7 +166,7 @@ func (s *Service) sample(ctx context.Context, v Variable, now time.Time) ([]Read
 // newest returns up to limit readings, newest first, and whether there may be more: those at or after since (zero: the
 // retention) and before a sort key ("" for no bound).
 func (s *Service) newest(ctx context.Context, v Variable, before string, since time.Time, limit int) (found []Reading, more bool, err error) {
-	q := s.readingsOf(v, before, limit)
+	q := s.readingsOf(v, before, min(limit, store.MaxPage))
 	if from := timeSort(since); from > q.From {
 		q.From = from
 	}
