@@ -10,13 +10,6 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/vector"
 )
 
-// Explainer is a Model that can tell which of the heard items speak for another.
-type Explainer interface {
-	Model
-	// Explain returns the heard items that speak most for an item, the most first, at most n, with how much of its score each gives.
-	Explain(h Heard, item int32, n int) []Scored
-}
-
 // served is a model made ready for requests: immutable.
 type served struct {
 	version Version
@@ -66,19 +59,17 @@ func meanRow(rows []float32, k int) []float32 {
 type Suited struct {
 	*served
 	heard      Heard
-	vector     []float32   // of a factored model; else
-	scores     []float32   // of all items
-	mean, best float32     // of the items that were not heard: what scores are measured by
-	top        []Scored    // the best items, without those heard or avoided
-	without    [][]float32 // the vectors without each of the heaviest heard items; nil until they are asked for
-	taste      []float32   // what artists, tags and features add to a score; likewise
+	vector     []float32                        // of a factored model; else
+	scores     []float32                        // of all items
+	mean, best float32                          // of the items that were not heard: what scores are measured by
+	top        []Scored                         // the best items, without those heard or avoided
+	explain    func(item int32, n int) []Scored // nil until it is asked for
+	taste      []float32                        // what artists, tags and features add to a score; likewise
 }
 
 const (
 	// suitedTop is how many of the best items are found.
 	suitedTop = 200
-	// mostExplained is how many of the heard items, the heaviest, may be told as reasons.
-	mostExplained = 32
 	// half the trust in a model is there when so many of a listener's tracks are known to it.
 	trustHalf = 5
 )
@@ -193,9 +184,8 @@ func (u *Suited) Top(n int) []string {
 	return ids
 }
 
-// Because returns the ids of those tracks that the listener heard which speak most for a track, the most first, at most n. None are returned where the model cannot tell, and
-// those that give less than a tenth of what the first gives are left out. For a factored model what a track gives is how much lower the score would be without
-// it, the listener's vector being made anew; for one of neighbors, its part of the sum.
+// Because returns the ids of those tracks that the listener heard which speak most for a track, the most first, at most n. What each gives is told by [Explain]; those that give less than
+// a tenth of what the first gives are left out, and none are returned where nothing that was heard makes a difference.
 func (u *Suited) Because(trackID string, n int) []string {
 	if u == nil {
 		return nil
@@ -204,47 +194,15 @@ func (u *Suited) Because(trackID string, n int) []string {
 	if !known {
 		return nil
 	}
-	var why []Scored
-	if e, ok := u.model.(Explainer); ok {
-		why = e.Explain(u.heard, c, n)
-	} else if u.factored != nil {
-		why = u.leftOut(c)
+	if u.explain == nil {
+		u.explain = Explain(u.model, u.heard)
 	}
+	why := u.explain(c, n)
 	var ids []string
-	for _, w := range why[:min(n, len(why))] {
+	for _, w := range why {
 		if w.Score > 0 && w.Score >= why[0].Score/10 { //nolint:mnd // a tenth
 			ids = append(ids, u.model.Items()[w.Item])
 		}
 	}
 	return ids
-}
-
-// leftOut returns how much each of the heaviest heard items gives to the score of an item, the most first.
-func (u *Suited) leftOut(c int32) []Scored {
-	order := u.heaviest()
-	if u.without == nil {
-		u.without = make([][]float32, len(order))
-		for n, i := range order {
-			h := Heard{Listener: -1, Items: slices.Delete(slices.Clone(u.heard.Items), i, i+1), Weights: slices.Delete(slices.Clone(u.heard.Weights), i, i+1)}
-			u.without[n] = make([]float32, len(u.vector))
-			u.factored.Vector(u.without[n], h)
-		}
-	}
-	row, score := u.row(c), u.score(c)
-	why := make([]Scored, len(order))
-	for n, i := range order {
-		why[n] = Scored{u.heard.Items[i], score - vector.Dot(u.without[n], row)}
-	}
-	slices.SortStableFunc(why, func(a, b Scored) int { return cmp.Compare(b.Score, a.Score) })
-	return why
-}
-
-// heaviest returns the places of the heaviest heard items.
-func (u *Suited) heaviest() []int {
-	order := make([]int, len(u.heard.Items))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(u.heard.Weights[b], u.heard.Weights[a]) })
-	return order[:min(mostExplained, len(order))]
 }

@@ -47,6 +47,7 @@ func Run(t *testing.T, a ml.Algorithm, o Options) {
 		"Progress":    s.progress,
 		"Resumes":     s.resumes,
 		"Watched":     s.watched,
+		"Explains":    s.explains,
 		"Edges":       s.edges,
 		"Concurrency": s.concurrency,
 	} {
@@ -408,6 +409,56 @@ func finite(t *testing.T, m ml.Model, h ml.Heard) {
 			require.InDelta(t, scores[i], sum, 1e-3*(1+math.Abs(sum)), "item %d", i)
 		}
 	}
+}
+
+// What was heard that speaks for an item is told: in what was planted it is of the item's own group, and without the first of it the score is lower than without the
+// last.
+func (s *suite) explains(t *testing.T) {
+	const listeners, groups = 60, 4
+	m := s.fit(t, s.data, ml.FitOptions{Seed: 1})
+	scores, less := make([]float32, len(m.Items())), make([]float32, len(m.Items()))
+	told, own, right := 0, 0, 0
+	for u := range listeners {
+		h := heard(s.data, u)
+		m.Scores(scores, h)
+		item := ml.Top(nil, scores, h.Items, 1)[0].Item
+		explain := ml.Explain(m, h)
+		why := explain(item, len(h.Items))
+		require.Equal(t, why[:min(2, len(why))], explain(item, 2), "the same when it is asked again, cut short")
+		require.Empty(t, explain(item, 0))
+		seen := map[int32]bool{}
+		for i, w := range why {
+			require.Contains(t, h.Items, w.Item, "a reason that was not heard")
+			require.False(t, seen[w.Item], "item %d is a reason twice", w.Item)
+			seen[w.Item] = true
+			require.True(t, i == 0 || w.Score <= why[i-1].Score, "the most comes first")
+			require.False(t, math.IsNaN(float64(w.Score)) || math.IsInf(float64(w.Score), 0))
+			require.True(t, !s.o.Popular || w.Score == 0, "popularity has no reasons")
+		}
+		if len(why) == 0 || !(why[0].Score > 0) {
+			continue
+		}
+		told++
+		if int(why[0].Item)%groups == int(item)%groups {
+			own++
+		}
+		without := func(i int32) float32 {
+			at := slices.Index(h.Items, i)
+			m.Scores(less, ml.Heard{Listener: -1, Items: slices.Delete(slices.Clone(h.Items), at, at+1), Weights: slices.Delete(slices.Clone(h.Weights), at, at+1)})
+			return less[item]
+		}
+		if without(why[0].Item) <= without(why[len(why)-1].Item) {
+			right++
+		}
+	}
+	require.Empty(t, ml.Explain(m, ml.Heard{Listener: -1})(0, 3), "nothing was heard")
+	if s.o.Popular {
+		require.Zero(t, told)
+		return
+	}
+	require.Greater(t, told, listeners*9/10, "listeners to whom a recommendation is explained")
+	require.Greater(t, own, told*3/4, "reasons of the item's own group")
+	require.Greater(t, right, told*3/4, "reasons without which the score is lower")
 }
 
 // Models can be used by many at once, and give each the same as alone.

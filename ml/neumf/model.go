@@ -1,7 +1,9 @@
 package neumf
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -19,7 +21,7 @@ type Model struct {
 	scratch sync.Pool
 }
 
-var _ ml.Model = (*Model)(nil)
+var _ ml.Explainer = (*Model)(nil)
 
 // block is how many items are scored at once.
 const block = 256
@@ -129,4 +131,33 @@ func (a Algorithm) Open(f *safetensors.File) (ml.Model, error) {
 	w.vectors, w.dense = vectors.Floats(), dense.Floats()
 	w.layers = split(w.dense, w.k, w.h1, w.h2)
 	return newModel(items, w), nil
+}
+
+// Explain implements ml.Explainer: what a heard item gives is what the score would lose if it had not been heard.
+func (m *Model) Explain(h ml.Heard, item int32, n int) []ml.Scored {
+	if len(h.Items) == 0 {
+		return nil
+	}
+	k := m.k
+	s := newPass(m.network, len(h.Items)+1) // the last pair with all
+	s.n = len(h.Items) + 1
+	sum, less := make([]float32, 2*k), make([]float32, 2*k)
+	m.sum(sum, h.Items)
+	for i := range s.n {
+		copy(s.q[i*2*k:], m.vectors[int(item)*2*k:(int(item)+1)*2*k])
+		if i == len(h.Items) {
+			m.listen(s.p[i*2*k:], sum, len(h.Items))
+			continue
+		}
+		copy(less, sum)
+		vector.Axpy(-1, m.heard[int(h.Items[i])*2*k:(int(h.Items[i])+1)*2*k], less)
+		m.listen(s.p[i*2*k:], less, len(h.Items)-1)
+	}
+	s.forward(m.network)
+	why := make([]ml.Scored, len(h.Items))
+	for i, heard := range h.Items {
+		why[i] = ml.Scored{Item: heard, Score: s.scores[len(h.Items)] - s.scores[i]}
+	}
+	slices.SortStableFunc(why, func(a, b ml.Scored) int { return cmp.Compare(b.Score, a.Score) })
+	return why[:min(n, len(why))]
 }

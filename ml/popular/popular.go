@@ -52,6 +52,8 @@ type Model struct {
 	scores []float32
 }
 
+var _ ml.Explainer = (*Model)(nil)
+
 // Algorithm implements ml.Model.
 func (m *Model) Algorithm() string { return Algorithm{}.Name() }
 
@@ -60,6 +62,9 @@ func (m *Model) Items() []string { return m.items }
 
 // Scores implements ml.Model. They are the same for everybody.
 func (m *Model) Scores(dst []float32, _ ml.Heard) { copy(dst, m.scores) }
+
+// Explain implements ml.Explainer: nothing of what somebody has heard speaks for anything.
+func (*Model) Explain(ml.Heard, int32, int) []ml.Scored { return nil }
 
 // Tensors implements ml.Model.
 func (m *Model) Tensors() *safetensors.File {
