@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/rhythmiq/rhythmiq/internal/vector"
 )
@@ -120,7 +119,7 @@ func labels(item Item) []string {
 	var all []string
 	for kind, names := range map[string][]string{theArtist: item.Artists, theTag: item.Tags} {
 		for _, name := range names {
-			all = append(all, kind+strings.ToLower(name))
+			all = append(all, label(kind, name))
 		}
 	}
 	slices.Sort(all)
@@ -189,4 +188,26 @@ func (u *Suited) Guess(item Item) (float64, bool) {
 		score += weights[i] * u.taste[c]
 	}
 	return u.measure(score), true
+}
+
+// place returns the vector that an item of a factored model would have by what is known of it; nil where that is nothing.
+func (n *newcomers) place(item Item) []float32 {
+	if n == nil || n.factors == nil {
+		return nil
+	}
+	cols, weights := n.row(item)
+	if len(cols) == 1 {
+		return nil
+	}
+	share := make([]float32, n.items.Columns)
+	for i, c := range cols {
+		share[c] = weights[i]
+	}
+	vector.SolveCholesky(n.lower, share)
+	k := len(n.factors) / n.items.Columns
+	v := make([]float32, k)
+	for c, w := range share {
+		vector.Axpy(w, n.factors[c*k:(c+1)*k], v)
+	}
+	return v
 }

@@ -69,7 +69,7 @@ func finder(ctx context.Context, m Model, heard *Matrix, n, threads int) (func(r
 		}, nil
 	}
 	factors, k := f.Factors()
-	index, err := topk.New(factors, k, topk.Options{})
+	index, err := precisionOf(m).index(factors, k)
 	if err != nil {
 		return nil, fmt.Errorf("ml: the model of %s cannot be searched: %w", m.Algorithm(), err)
 	}

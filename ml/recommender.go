@@ -36,6 +36,7 @@ type Recommender struct {
 
 	swapping sync.Mutex                // held while a model is loaded
 	lost     atomic.Pointer[uuid.UUID] // the live version whose file cannot be used; nil for none
+	asked    atomic.Bool               // for similar tracks
 }
 
 // RecommenderOptions say what a Recommender trains with; all but Select are required.
@@ -46,6 +47,9 @@ type RecommenderOptions struct {
 	// Select says how algorithm and hyperparameters are searched for; its Algorithms and Valid are not looked at. Without a Budget and Trials
 	// each algorithm is tried once with its defaults, and no blend; without Threads, half of GOMAXPROCS are taken.
 	Select SelectOptions
+	// Precision is in which precision models whose scores are inner products are searched for what suits a listener best; "" means FP32. [Training.Served] tells what
+	// it costs.
+	Precision Precision
 }
 
 // NewRecommender returns a Recommender over a log and the store that it is in.
@@ -57,6 +61,9 @@ func NewRecommender(interactions *Service, o RecommenderOptions) (*Recommender, 
 		if missing {
 			f.Add(name, "is required")
 		}
+	}
+	if !o.Precision.known() {
+		f.Add("Precision", "must be one of %v", Precisions())
 	}
 	for i, a := range o.Algorithms {
 		if slices.ContainsFunc(o.Algorithms[:i], func(b Algorithm) bool { return a.Name() == b.Name() }) {
@@ -114,7 +121,7 @@ func (r *Recommender) Poll(ctx context.Context) (err error) {
 		return err
 	}
 	if s := r.live.Load(); s != nil && s.version.ID == l.Version {
-		return nil
+		return r.prepare(ctx)
 	}
 	v, err := r.registry.Version(ctx, l.Version)
 	if err != nil {
@@ -128,7 +135,18 @@ func (r *Recommender) Poll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return r.serve(ctx, v, m)
+	if err := r.serve(ctx, v, m); err != nil {
+		return err
+	}
+	return r.prepare(ctx)
+}
+
+// prepare makes what finds similar tracks quickly, in the model that is live already, if anybody has asked for any.
+func (r *Recommender) prepare(ctx context.Context) error {
+	if !r.asked.Load() {
+		return nil
+	}
+	return r.live.Load().prepare(ctx, r.options.Select.Threads, graphFrom)
 }
 
 func (r *Recommender) serve(ctx context.Context, v Version, m Model) error {
@@ -136,7 +154,7 @@ func (r *Recommender) serve(ctx context.Context, v Version, m Model) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServed(v, m, about)
+	s, err := newServed(v, m, about, r.options.Precision)
 	if err != nil {
 		return fmt.Errorf("ml: model %s cannot be served: %w", v.ID, err)
 	}
@@ -158,6 +176,8 @@ func (r *Recommender) Rollback(ctx context.Context) (Version, error) {
 type Training struct {
 	Version Version // that was trained; the zero one where there was not enough to learn from
 	Before  Version // that was live before; the zero one for none
+	// Served are those of the version as it is served, in [RecommenderOptions.Precision].
+	Served Metrics
 	// BeforeMetrics are those of the one before, on the validation split of this training; zero if it could not be opened.
 	BeforeMetrics Metrics
 	// Selection is the leaderboard: what was tried, and why this was chosen. nil where the training went on after that.
@@ -371,6 +391,11 @@ func (r *Recommender) train(ctx context.Context, progress func(Progress)) (t Tra
 	metrics, err := Evaluate(ctx, m, train.Heard, valid, 0)
 	if err != nil {
 		return Training{}, err
+	}
+	if t.Served = metrics; r.options.Precision != "" && r.options.Precision != FP32 {
+		if t.Served, err = Evaluate(ctx, Quantized(m, r.options.Precision), train.Heard, valid, 0); err != nil {
+			return Training{}, err
+		}
 	}
 	t.Version, err = r.registry.Register(ctx, Version{
 		ID: job.ID, Algorithm: algorithm.Name(), Values: job.Values, Data: train.Fingerprint(), Until: job.Until,

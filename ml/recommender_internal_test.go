@@ -1,11 +1,16 @@
 package ml
 
 import (
+	"context"
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/internal/topk"
 )
 
 func TestBeats(t *testing.T) {
@@ -71,3 +76,80 @@ func TestMeasure(t *testing.T) {
 	require.Zero(t, u.measure(float32(math.NaN())))
 	require.Zero(t, (&Suited{mean: 1, best: 1}).measure(1), "all the same")
 }
+
+// On a graph as many similar items are found as by looking at all, but for a few.
+func TestSimilarOnAGraph(t *testing.T) {
+	t.Parallel()
+	const n, k = 3000, 8
+	r := rand.New(rand.NewPCG(1, 1))
+	m := &vectors{k: k, rows: make([]float32, n*k)}
+	for i := range m.rows {
+		m.rows[i] = float32(r.NormFloat64())
+	}
+	clear(m.rows[:k]) // of no direction
+	for i := range n {
+		m.names = append(m.names, strconv.Itoa(i))
+	}
+	s, err := newServed(Version{}, m, nil, INT8)
+	require.NoError(t, err)
+	find := func(of int32, f Filter) []Alike {
+		all, err := s.alike(t.Context(), s.row(of), 10, s.through(f, []int32{of}))
+		require.NoError(t, err)
+		return all
+	}
+	require.Empty(t, find(0, Filter{}))
+	var want [][]Alike
+	for i := range int32(50) {
+		want = append(want, find(i+1, Filter{Exclude: []string{"7"}}))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, s.prepare(ctx, 2, 1), context.Canceled)
+	require.Nil(t, s.likeness.Load())
+	require.NoError(t, s.prepare(t.Context(), 2, 1))
+	require.NotNil(t, s.likeness.Load().graph)
+	same := 0
+	for i, all := range want {
+		got := map[string]bool{}
+		for _, a := range find(int32(i+1), Filter{Exclude: []string{"7"}}) {
+			require.NotEqual(t, "7", a.TrackID)
+			got[a.TrackID] = true
+		}
+		for _, a := range all {
+			if got[a.TrackID] {
+				same++
+			}
+		}
+	}
+	require.Greater(t, same, 480, "of 500")
+	require.Empty(t, find(0, Filter{}))
+	require.NoError(t, s.prepare(ctx, 2, 1), "it is there")
+}
+
+// A precision that cannot hold the vectors is not taken.
+func TestPrecisionThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	for p, large := range map[Precision]float32{FP16: 1e6, INT8: 1e31} {
+		index, err := p.index([]float32{large, 1}, 1)
+		require.NoError(t, err, p)
+		hits, err := index.Search(t.Context(), []float32{1}, 1, topk.Filter{}, 1)
+		require.NoError(t, err)
+		require.Equal(t, large, hits[0].Score)
+	}
+	_, err := FP32.index([]float32{1}, 2)
+	require.Error(t, err)
+	require.Equal(t, FP32, precisionOf(&vectors{}))
+	require.Equal(t, sums{}, Quantized(sums{}, INT8))
+}
+
+// vectors is a model of nothing but items' vectors.
+type vectors struct {
+	Model
+	names []string
+	rows  []float32
+	k     int
+}
+
+func (v *vectors) Items() []string               { return v.names }
+func (v *vectors) Factors() ([]float32, int)     { return v.rows, v.k }
+func (v *vectors) Vector(dst []float32, _ Heard) { clear(dst) }

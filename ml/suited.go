@@ -5,6 +5,7 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 
 	"github.com/rhythmiq/rhythmiq/internal/topk"
 	"github.com/rhythmiq/rhythmiq/internal/vector"
@@ -16,17 +17,25 @@ type served struct {
 	model   Model
 	columns map[string]int32 // of the items
 
-	factored   Factored    // nil: it is not
-	index      *topk.Index // of the factors
-	mean       []float32   // of the factors
-	*newcomers             // nil: nothing is known of the items
+	factored   Factored           // nil: it is not
+	index      *topk.Index        // of the factors
+	mean       []float32          // of the factors
+	labeled    map[string][]int32 // the columns of the items with an artist or a tag, see labels
+	*newcomers                    // nil: nothing is known of the items
+
+	likeness atomic.Pointer[likeness] // what finds similar items quickly; nil until it was made
 }
 
-// newServed makes a model ready. about is what is known of its items, nil for nothing.
-func newServed(v Version, m Model, about []Item) (*served, error) {
-	s := &served{version: v, model: m, columns: make(map[string]int32, len(m.Items()))}
+// newServed makes a model ready, to be searched in a precision. about is what is known of its items, nil for nothing.
+func newServed(v Version, m Model, about []Item, p Precision) (*served, error) {
+	s := &served{version: v, model: m, columns: make(map[string]int32, len(m.Items())), labeled: map[string][]int32{}}
 	for i, id := range m.Items() {
 		s.columns[id] = int32(i)
+	}
+	for i := range about {
+		for _, name := range labels(about[i]) {
+			s.labeled[name] = append(s.labeled[name], int32(i))
+		}
 	}
 	s.newcomers = newNewcomers(m, about)
 	f, ok := m.(Factored)
@@ -34,7 +43,7 @@ func newServed(v Version, m Model, about []Item) (*served, error) {
 		return s, nil
 	}
 	rows, k := f.Factors()
-	index, err := topk.New(rows, k, topk.Options{})
+	index, err := p.index(rows, k)
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +68,7 @@ func meanRow(rows []float32, k int) []float32 {
 type Suited struct {
 	*served
 	heard      Heard
+	leave      []int32                          // what the listener had to do with, ascending
 	vector     []float32                        // of a factored model; else
 	scores     []float32                        // of all items
 	mean, best float32                          // of the items that were not heard: what scores are measured by
@@ -94,6 +104,7 @@ func (s *served) suited(ctx context.Context, strengths map[string]float64) (*Sui
 		return nil, ctx.Err()
 	}
 	slices.Sort(leave)
+	u.leave = leave
 	slices.SortFunc(liked, func(a, b Scored) int { return cmp.Compare(a.Item, b.Item) })
 	for _, l := range liked {
 		u.heard.Items, u.heard.Weights = append(u.heard.Items, l.Item), append(u.heard.Weights, l.Score)
@@ -120,7 +131,7 @@ func (s *served) suited(ctx context.Context, strengths map[string]float64) (*Sui
 		u.mean = vector.Dot(u.vector, s.mean)
 	}
 	if len(u.top) > 0 {
-		u.best = u.top[0].Score
+		u.best = u.score(u.top[0].Item) // which the search may have rounded
 	}
 	return u, nil
 }
@@ -157,11 +168,6 @@ func (u *Suited) score(c int32) float32 {
 	return vector.Dot(u.vector, u.row(c))
 }
 
-func (u *Suited) row(c int32) []float32 {
-	rows, k := u.factored.Factors()
-	return rows[int(c)*k : (int(c)+1)*k]
-}
-
 // Trust is how much the model is to be believed about this listener, 0–1: it grows with the number n of tracks that it knows among those they like, as n ⁄ (n + 5). Where it is
 // small, preferences and popularity say more.
 func (u *Suited) Trust() float64 {
@@ -182,6 +188,32 @@ func (u *Suited) Top(n int) []string {
 		ids = append(ids, u.model.Items()[t.Item])
 	}
 	return ids
+}
+
+// Best is Top for those tracks that a filter lets through. The listener's model is not made anew, and nothing is scored twice: it looks through all items once more.
+func (u *Suited) Best(ctx context.Context, n int, f Filter) ([]string, error) {
+	if u == nil || n <= 0 {
+		return nil, ctx.Err()
+	}
+	n = min(n, suitedTop)
+	through := u.through(f, u.leave)
+	var top []Scored
+	if u.factored == nil {
+		top = through.top(u.scores, n)
+	} else {
+		hits, err := u.index.Search(ctx, u.vector, n, through.Filter, 1)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range hits {
+			top = append(top, Scored(h))
+		}
+	}
+	ids := make([]string, 0, len(top))
+	for _, t := range top {
+		ids = append(ids, u.model.Items()[t.Item])
+	}
+	return ids, ctx.Err()
 }
 
 // Because returns the ids of those tracks that the listener heard which speak most for a track, the most first, at most n. What each gives is told by [Explain]; those that give less than

@@ -19,7 +19,7 @@ type Model struct {
 	drawn []int32   // columns, each as often as it was heard, in proportion: from which the items not heard are drawn
 }
 
-var _ ml.Factored = (*Model)(nil)
+var _ ml.Biased = (*Model)(nil)
 
 // drawnItems is how many columns a model keeps to draw from.
 const (
@@ -49,6 +49,9 @@ func (m *Model) Items() []string { return m.names }
 
 // Factors implements ml.Factored.
 func (m *Model) Factors() (rows []float32, k int) { return m.rows, m.factors + 1 }
+
+// Biases implements ml.Biased.
+func (*Model) Biases() int { return 1 }
 
 // mostSteps bounds how many steps a listener's vector is fitted by.
 const mostSteps = 4000
