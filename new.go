@@ -121,7 +121,9 @@ func (c Config) models(log *ml.Service) (*ml.Recommender, error) {
 		}
 		c.Trainer = local
 	}
-	return ml.NewRecommender(log, ml.RecommenderOptions{Algorithms: c.Algorithms, Blobs: c.Blobs, Trainer: c.Trainer, Select: c.Selection})
+	return ml.NewRecommender(log, ml.RecommenderOptions{
+		Algorithms: c.Algorithms, Blobs: c.Blobs, Trainer: c.Trainer, Select: c.Selection, Precision: c.Precision,
+	})
 }
 
 // trainable asks the music provider which tracks may be learned from. Tracks that it no longer knows may not.

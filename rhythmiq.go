@@ -71,6 +71,7 @@ type Config struct {
 	Algorithms []ml.Algorithm   // that are tried, the cheap ones first; nil: popular, itemknn, rp3beta and als
 	Trainer    ml.ModelTrainer  // over Blobs; nil: in this process, on half of the processors
 	Selection  ml.SelectOptions // how they are tried; the zero value: each once with its defaults
+	Precision  ml.Precision     // in which models of factors are searched for requests; "": FP32
 }
 
 // App is the wired services. It holds nothing that needs closing; a host closes the Store it gave.

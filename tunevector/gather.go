@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
 			return nil, err
 		}
-		if err := s.addSuited(ctx, g, c); err != nil {
+		if err := s.addSuited(ctx, g, c, nil, planner.AllStages); err != nil {
 			return nil, err
 		}
 		return g, s.askLiked(ctx, g, c, q, planner.AllStages)
@@ -75,6 +76,9 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 			}
 			if len(g.tracks) == before && !slices.ContainsFunc(g.stages, func(set planner.StageSet) bool { return set.Has(i) }) {
 				return nil, s.nothingFor(ctx, c, sq)
+			}
+			if err := s.addSuited(ctx, g, c, sq.Genres, planner.Stages(i)); err != nil {
+				return nil, err
 			}
 			if err := s.askLiked(ctx, g, c, sq, planner.Stages(i)); err != nil {
 				return nil, err
@@ -119,16 +123,19 @@ func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q Candi
 	return nil
 }
 
-// addSuited adds what suits the listener best as the model of taste has it, wherever it is to the arc.
-func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition) error {
-	ids := c.listener.suited.Top(likedCandidates)
+// addSuited adds what suits the listener best as the model of taste has it, wherever it is to the arc: of some genres, or of all.
+func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, genres []string, stages planner.StageSet) error {
+	ids, err := c.listener.suited.Best(ctx, likedCandidates, ml.Filter{Tags: genres, Exclude: c.def.Excluded})
+	if err != nil {
+		return err
+	}
 	found := make(map[string]*Track, len(ids))
 	if err := s.load(ctx, found, ids); err != nil {
 		return err
 	}
 	for _, id := range ids {
 		if t := found[id]; t != nil && c.allows(t) {
-			g.add(*t, planner.AllStages)
+			g.add(*t, stages)
 		}
 	}
 	return nil

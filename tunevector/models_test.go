@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
 	"github.com/rhythmiq/rhythmiq/ml/itemknn"
@@ -111,6 +112,13 @@ func TestModelsAndAFailingProvider(t *testing.T) {
 			_, err := h.Create(h.ctx, h.listener, tunevector.Definition{Name: "A", Mode: tunevector.AI, DurationMinutes: 30})
 			return err
 		},
+		"guided": func() error {
+			_, err := h.Create(h.ctx, h.listener, tunevector.Definition{
+				Name: "A", Mode: tunevector.Guided, DurationMinutes: 30, Stages: []tunevector.Stage{{Genre: "jazz", Minutes: 30}},
+			})
+			return err
+		},
+		"similar": func() error { _, err := h.Similar(h.ctx, "jazz-01", 60); return err },
 	} {
 		h.music.failCall(0)
 		require.NoError(t, call(), name)
@@ -127,5 +135,59 @@ func TestModelsAndAFailingProvider(t *testing.T) {
 	ctx, cancel := context.WithCancel(h.ctx)
 	cancel()
 	_, err := h.Recommend(ctx, h.listener, 20)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestSimilar(t *testing.T) {
+	h := withModel(t)
+	got, err := h.Similar(h.ctx, "jazz-01", 60)
+	require.NoError(t, err)
+	require.Len(t, got, 59, "all jazz there is, and nothing else")
+	seen, last, played := map[string]bool{"jazz-01": true}, 1.0, 0
+	for _, r := range got {
+		require.False(t, seen[r.TrackID], "%s is there twice", r.TrackID)
+		seen[r.TrackID] = true
+		require.True(t, strings.HasPrefix(r.TrackID, "jazz-"), r.TrackID)
+		require.LessOrEqual(t, r.Score, last)
+		require.NotEmpty(t, r.Title)
+		last = r.Score
+		if r.Reasons[0] == "played by those who play jazz No. 1" {
+			played++
+		} else {
+			require.Equal(t, []string{"of the same genre, and sounds like it"}, r.Reasons)
+		}
+	}
+	require.Greater(t, played, 10)
+	few, err := h.Similar(h.ctx, "jazz-01", 5)
+	require.NoError(t, err)
+	require.Equal(t, got[:5], few)
+
+	// Without a model there is what it sounds like; and where there is no genre, of any.
+	plain := open(t)
+	got, err = plain.Similar(plain.ctx, "jazz-01", 10)
+	require.NoError(t, err)
+	require.Len(t, got, 10)
+	plain.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		for i := range tracks {
+			if tracks[i].ID == "jazz-01" {
+				tracks[i].Genres = []string{"a genre of its own"}
+			}
+		}
+		return tracks
+	})
+	got, err = plain.Similar(plain.ctx, "jazz-01", 10)
+	require.NoError(t, err)
+	require.Len(t, got, 10)
+	require.Equal(t, []string{"sounds like it"}, got[0].Reasons)
+
+	_, err = h.Similar(h.ctx, "", 0)
+	e, ok := fault.As(err)
+	require.True(t, ok)
+	require.Len(t, e.Fields, 2)
+	_, err = h.Similar(h.ctx, "nothing", 5)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+	ctx, cancel := context.WithCancel(h.ctx)
+	cancel()
+	_, err = h.Similar(ctx, "jazz-01", 5)
 	require.ErrorIs(t, err, context.Canceled)
 }

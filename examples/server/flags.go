@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 )
 
@@ -20,7 +21,7 @@ import (
 type flags struct {
 	addr, metricsAddr  string
 	store, db, catalog string
-	models             string
+	models, precision  string
 	cert, key          string
 	logLevel           slog.Level
 	rate               float64
@@ -46,7 +47,7 @@ var stores = []struct {
 }
 
 // serving are the flags that are of no use to -export and -import.
-var serving = []string{"addr", "metrics-addr", "catalog", "models", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
+var serving = []string{"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -64,6 +65,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.DurationVar(&f.cacheTTL, "cache-ttl", 10*time.Second, "how old an answer of -cache may be, and so what another server wrote go unseen")
 	fs.StringVar(&f.catalog, "catalog", "", "music: a CSV or JSONL `file`; the demo catalog if empty")
 	fs.StringVar(&f.models, "models", "", "`folder` to keep models of taste in, which are then trained from what is heard; servers that share a store must share it. None are trained if empty")
+	fs.StringVar(&f.precision, "precision", string(ml.FP32), "in how many bits models of factors are searched for requests: fp32, fp16 or int8; with -models")
 	fs.StringVar(&f.cert, "cert", "", "TLS certificate `file` (PEM), with -key")
 	fs.StringVar(&f.key, "key", "", "TLS key `file` (PEM), with -cert")
 	fs.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
@@ -104,6 +106,9 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 		}
 	})
 	wrong = append(wrong, f.checkMove(fs)...)
+	if !slices.Contains(ml.Precisions(), ml.Precision(f.precision)) {
+		wrong = append(wrong, fmt.Sprintf("-precision is %q, must be one of %v", f.precision, ml.Precisions()))
+	}
 	if u, err := url.Parse(f.endpoint); f.endpoint != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		wrong = append(wrong, "-dynamodb-endpoint must be a URL, such as http://127.0.0.1:8000")
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/httpapi"
+	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
@@ -69,7 +70,7 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, kept.close()) }()
 
-	config := rhythmiq.Config{Store: kept.store, Music: music, Logger: log, Observer: m}
+	config := rhythmiq.Config{Store: kept.store, Music: music, Logger: log, Observer: m, Precision: ml.Precision(f.precision)}
 	if f.models != "" {
 		models, opened := blobs.Folder(f.models)
 		if opened != nil {

@@ -270,6 +270,7 @@ func TestCannotStart(t *testing.T) {
 		"no time to cache":   {[]string{"-store", "dynamodb", "-cache", "2MiB", "-cache-ttl", "0s"}, 2, "-cache-ttl must be above 0"},
 		"odd cache":          {[]string{"-store", "dynamodb", "-cache", "much"}, 2, "must be a size"},
 		"negative rate":      {[]string{"-rate", "-1"}, 2, "-rate"},
+		"no precision":       {[]string{"-precision", "int4"}, 2, "-precision is \"int4\""},
 		"argument":           {[]string{"start"}, 2, `unexpected argument "start"`},
 		"unknown flag":       {[]string{"-hue"}, 2, "-hue"},
 		"help":               {[]string{"-h"}, 0, "-catalog"},

@@ -330,12 +330,3 @@ func has(cols []int32, a int32) bool {
 	}
 	return lo < len(cols) && cols[lo] == a
 }
-
-// fold is step for a listener among items that stay as they are. The last number of each vector is the items' bias.
-func (o *options) fold(x, y, z []float32) {
-	pull := o.pull(vector.Dot(x, y) - vector.Dot(x, z))
-	last := len(x) - 1
-	vector.Scale(1-o.rate*o.regularization, x[:last])
-	vector.Axpy(pull, y[:last], x)
-	vector.Axpy(-pull, z[:last], x)
-}

@@ -53,8 +53,12 @@ func (m *Model) Factors() (rows []float32, k int) { return m.rows, m.factors + 1
 // Biases implements ml.Biased.
 func (*Model) Biases() int { return 1 }
 
-// mostSteps bounds how many steps a listener's vector is fitted by.
-const mostSteps = 4000
+// mostSteps bounds how many steps a listener's vector is fitted by, and foldAtOnce is how many pairs are drawn before their steps are made, so that their vectors are fetched together.
+const (
+	mostSteps  = 4000
+	foldAtOnce = 16
+	heardBits  = 1 << 13
+)
 
 // Vector implements ml.Factored. As many pairs are drawn as in a fit of all, and with longer steps where that would be too many.
 func (m *Model) Vector(dst []float32, h ml.Heard) {
@@ -63,20 +67,58 @@ func (m *Model) Vector(dst []float32, h ml.Heard) {
 	if len(h.Items) == 0 || len(m.drawn) == 0 {
 		return
 	}
-	width := m.factors + 1
 	r := rand.NewPCG(salt, uint64(len(h.Items)))
-	f := m.options
 	whole := len(h.Items) * m.epochs
 	steps := min(whole, mostSteps)
-	f.rate *= float32(whole) / float32(steps)
-	f.rate = min(f.rate, longestStep)
-	for i := range steps {
-		liked := int(h.Items[i%len(h.Items)])
-		other := m.drawn[below(r, len(m.drawn))]
-		if !has(h.Items, other) {
-			f.fold(dst, m.rows[liked*width:(liked+1)*width], m.rows[int(other)*width:(int(other)+1)*width])
+	f := folding{x: dst[:m.factors], size: 1, rate: min(m.rate*float32(whole)/float32(steps), longestStep)}
+	f.keep = 1 - f.rate*m.regularization
+	var liked, others [foldAtOnce]int32
+	var maybe [heardBits / 64]uint64 // what is not in it was not heard; most of what is was
+	for _, c := range h.Items {
+		maybe[c%heardBits/64] |= 1 << (c % 64)
+	}
+	for done := 0; done < steps; {
+		n := 0
+		for ; n < foldAtOnce && done < steps; done++ {
+			other := m.drawn[below(r, len(m.drawn))]
+			if maybe[other%heardBits/64]>>(other%64)&1 == 0 || !has(h.Items, other) {
+				liked[n], others[n] = h.Items[done%len(h.Items)], other
+				n++
+			}
+		}
+		vector.Fetch(m.rows, m.factors+1, others[:n]) // those that were liked are near
+		for i := range n {
+			f.step(m.row(liked[i]), m.row(others[i]))
 		}
 	}
+	vector.Scale(f.size, f.x)
+}
+
+func (m *Model) row(i int32) []float32 {
+	width := m.factors + 1
+	return m.rows[int(i)*width : (int(i)+1)*width]
+}
+
+// folding is a listener's vector while it is fitted among items that stay as they are: size times x. So a step that keeps most of it need not touch all.
+type folding struct {
+	x                []float32
+	size, rate, keep float32
+}
+
+// leastSize is how small size may become before x is made as small: beyond that numbers would be lost.
+const leastSize = 1e-3
+
+// step moves the vector along the gradient for a pair. The last number of y and z is the item's bias.
+func (f *folding) step(y, z []float32) {
+	k := len(f.x)
+	o := options{rate: f.rate}
+	pull := o.pull(f.size*vector.DotBetween(f.x, y, z) + (y[k] - z[k]))
+	if f.size *= f.keep; f.size < leastSize {
+		vector.Scale(f.size, f.x)
+		f.size = 1
+	}
+	vector.Axpy(pull/f.size, y[:k], f.x)
+	vector.Axpy(-pull/f.size, z[:k], f.x)
 }
 
 const longestStep = 0.1
