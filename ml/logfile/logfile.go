@@ -1,5 +1,5 @@
 // Package logfile moves the interaction log into files and back, for other tools, for backups, and for training elsewhere. It streams: neither side holds
-// the whole. It is a table of text, compressed.
+// the whole. Here is the table of text, compressed; package parquetlog has the same columns in Parquet.
 //
 //	n, err := logfile.WriteTSV(ctx, file, logfile.Days(ctx, learning, from, to))
 //	result, err := logfile.Import(ctx, learning, logfile.ReadTSV(ctx, file))
