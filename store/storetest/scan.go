@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -214,15 +215,17 @@ func checkScanUnderChange(e *env) {
 		w := watch(append(fresh, all...)...)
 		cursor := e.scan(s, store.Interactions, "", 1+round, w, func() bool { return len(w.seen) >= 15 })
 		require.NotEmpty(e, cursor)
-		// Half of what was seen goes, and what the cursor stands on; a quarter of what was not goes, a quarter changes.
+		// Half of what was seen goes, and what the cursor stands on; a quarter of what was not goes, a quarter changes. In some rounds items only come, or
+		// only go, so that the one does not make up for the other.
+		comes, goes := round%3 != 2, round%3 != 1
 		var writes []store.Write
-		gone := map[store.Key]bool{w.last: true}
+		gone := map[store.Key]bool{w.last: goes}
 		changed := map[store.Key]store.Version{}
 		for i, item := range all {
 			_, seen := w.seen[item.Key]
 			switch {
 			case i%2 == 0 && (seen || i%4 == 0):
-				gone[item.Key] = true
+				gone[item.Key] = goes
 			case i%4 == 1:
 				item.Version = store.NewVersion()
 				changed[item.Key] = item.Version
@@ -235,11 +238,15 @@ func checkScanUnderChange(e *env) {
 				e.apply(write)
 			}
 		}
-		for key := range gone {
-			e.apply(store.Delete(key, store.None))
+		for key, goes := range gone {
+			if goes {
+				e.apply(store.Delete(key, store.None))
+			}
 		}
-		for _, item := range fresh {
-			e.apply(store.Put(item, store.Absent))
+		if comes {
+			for _, item := range fresh {
+				e.apply(store.Put(item, store.Absent))
+			}
 		}
 		seenBefore := map[store.Key]bool{}
 		for key := range w.seen {
@@ -269,9 +276,12 @@ func checkScanUnderWriters(e *env) {
 		return
 	}
 	all := e.scattered(40)[store.Models] // every second one stays
-	comes := make([]store.Partition, 200)
+	comes := make([]store.Key, 40)       // and the others, as these, go and come again for ever
 	for i := range comes {
-		comes[i] = e.partition()
+		comes[i] = store.Key{Table: store.Models, Partition: e.partition(), Sort: "comes"}
+	}
+	for i := 0; i < len(all); i += 2 {
+		comes = append(comes, all[i].Key)
 	}
 	stop := make(chan struct{})
 	var (
@@ -281,20 +291,15 @@ func checkScanUnderWriters(e *env) {
 	errs := make(chan error, 3)
 	for n := range 3 {
 		writers.Go(func() {
-			for i := n; ; i++ {
+			random := rand.New(rand.NewPCG(1, uint64(n)))
+			for {
 				select {
 				case <-stop:
 					return
 				default:
 				}
-				write := put(all[i*2%40].Key)
-				switch i % 5 {
-				case 0:
-					write = store.Delete(write.Key, store.None)
-				case 1, 3:
-					write.Key.Partition = comes[i%len(comes)]
-				case 2:
-					write.Key.Partition = comes[(i-1)%len(comes)] // mostly another writer's
+				write := put(comes[random.IntN(len(comes))])
+				if random.IntN(2) == 0 {
 					write = store.Delete(write.Key, store.None)
 				}
 				if err := e.s.Apply(e.ctx(), write); err != nil {
@@ -310,9 +315,16 @@ func checkScanUnderWriters(e *env) {
 		writers.Wait()
 	})
 	defer end()
+	// Between two pages each writer comes to its turn, however busy the machine is.
+	meanwhile := func() bool {
+		for enough := written.Load() + 3; written.Load() < enough && len(errs) == 0; {
+			runtime.Gosched()
+		}
+		return false
+	}
 	for round := 0; len(errs) == 0 && (round < 6 || written.Load() < 300); round++ {
 		w := watch(all...)
-		e.scan(s, store.Models, "", 1+round%6*3, w, nil)
+		e.scan(s, store.Models, "", 1+round%6*3, w, meanwhile)
 		for i, item := range all {
 			if _, seen := w.seen[item.Key]; i%2 == 1 {
 				require.True(e, seen, "%v was missed", item.Key)
