@@ -12,8 +12,8 @@ import (
 // How Settle repeats. A store that was patient itself, as one behind a network is, has used up the time, and is not asked again.
 const (
 	settleAttempts = 3
-	settlePause    = 40 * time.Millisecond // at most, before looking and each repetition
-	settleTime     = time.Second           // after which nothing more begins
+	settlePause    = 40 * time.Millisecond   // at most, before looking and each repetition
+	settleTime     = 1500 * time.Millisecond // after which nothing more begins; an attempt over a network that hangs takes a second
 )
 
 // Settle is Apply for callers who want to know. Where the outcome is unknown it looks, by strong reads, whether the writes were

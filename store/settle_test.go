@@ -160,15 +160,15 @@ func TestSettleTime(t *testing.T) {
 		require.Equal(t, 1, applies)
 
 		applies = 0
-		s.apply = func() error { applies++; time.Sleep(time.Second); return store.ErrUnavailable }
+		s.apply = func() error { applies++; time.Sleep(1500 * time.Millisecond); return store.ErrUnavailable }
 		require.Equal(t, store.ErrUnavailable, store.Settle(t.Context(), s, put("a")))
 		require.Equal(t, 1, applies)
 		applies = 0
-		s.apply = func() error { applies++; time.Sleep(600 * time.Millisecond); return store.ErrUnavailable }
+		s.apply = func() error { applies++; time.Sleep(800 * time.Millisecond); return store.ErrUnavailable }
 		require.Equal(t, store.ErrUnavailable, store.Settle(t.Context(), s, put("a")))
 		require.Equal(t, 2, applies)
 		applies = 0
-		s.get = func() error { time.Sleep(600 * time.Millisecond); return store.ErrUnavailable }
+		s.get = func() error { time.Sleep(800 * time.Millisecond); return store.ErrUnavailable }
 		require.Equal(t, store.ErrUnavailable, store.Settle(t.Context(), s, put("a")))
 		require.Equal(t, 1, applies, "looking takes time too")
 	})
