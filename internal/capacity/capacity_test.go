@@ -77,7 +77,7 @@ func TestWrite(t *testing.T) {
 }
 
 func TestSize(t *testing.T) {
-	const plain = 2 + 16 + 2 + 4 + 2 + 16 // pk, sk, _v
+	const plain = 2 + 16 + 2 + 4 + 2 + 16 + 2 + 8 // pk, sk, _v, _c
 	key := store.Key{Table: store.Users, Sort: "sort"}
 	for _, c := range []struct {
 		item store.Item
@@ -98,6 +98,7 @@ func TestSize(t *testing.T) {
 		c.item.Key = key
 		require.Equal(t, plain+c.more, capacity.Size(c.item), "%s", c.item.Body)
 	}
+	require.Equal(t, plain-10, capacity.Size(store.Item{Key: store.Key{Table: store.Interactions, Sort: "sort"}}))
 }
 
 func TestMeter(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 const (
 	keyBytes     = len("pk") + 16 + len("sk")                 // and the sort key
 	versionBytes = len("_v") + 16                             // binary
+	callBytes    = len("_c") + 8                              // binary; not of bulk rows, which are those of the table of interactions
 	ttlName      = len("_ttl")                                // and a number of seconds
 	indexBytes   = len("_xp") + 16 + len("_xs") + len("\x00") // and the index's sort key …
 	indexOwner   = 2 * 16                                     // … and the item's partition in hexadecimal and its sort key
@@ -21,6 +22,9 @@ const (
 // Size returns the bytes of an item as dynamostore keeps it: names and values of all attributes.
 func Size(i store.Item) int {
 	n := keyBytes + len(i.Key.Sort) + versionBytes
+	if i.Key.Table != store.Interactions {
+		n += callBytes
+	}
 	if !i.ExpiresAt.IsZero() {
 		n += ttlName + numberSize(strconv.FormatInt(i.ExpiresAt.Unix(), 10))
 	}

@@ -34,14 +34,14 @@ func aProfile(b *testing.B) store.Item {
 
 func BenchmarkMapping(b *testing.B) {
 	item := aProfile(b)
-	row, err := encode(item)
+	row, err := encode(item, call{})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("encode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := encode(item); err != nil {
+			if _, err := encode(item, call{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -87,7 +87,7 @@ func BenchmarkStore(b *testing.B) {
 		b.Fatal(err)
 	}
 	item := aProfile(b)
-	row, err := encode(item)
+	row, err := encode(item, call{})
 	if err != nil {
 		b.Fatal(err)
 	}

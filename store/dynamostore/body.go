@@ -84,12 +84,13 @@ const (
 	partitionName      = "pk"
 	sortName           = "sk"
 	versionName        = "_v"
+	callName           = "_c"
 	expiryName         = "_ttl"
 	indexPartitionName = "_xp"
 	indexSortName      = "_xs"
 )
 
-var systemNames = [...]string{partitionName, sortName, versionName, expiryName, indexPartitionName, indexSortName}
+var systemNames = [...]string{partitionName, sortName, versionName, callName, expiryName, indexPartitionName, indexSortName}
 
 // attributeName returns the attribute that holds a field: names that are none, or ours, get a "_" before them.
 func attributeName(field string) string {

@@ -18,7 +18,7 @@ import (
 
 // roundTrip returns what comes back of a body.
 func roundTrip(t require.TestingT, text json.RawMessage) json.RawMessage {
-	row, err := encode(store.Item{Key: store.Key{Table: store.Users, Sort: "s"}, Version: store.NewVersion(), Body: text})
+	row, err := encode(store.Item{Key: store.Key{Table: store.Users, Sort: "s"}, Version: store.NewVersion(), Body: text}, call{})
 	require.NoError(t, err)
 	item, err := decode(store.Users, row)
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestItemComesBack(t *testing.T) {
 		ExpiresAt: time.Unix(1_772_388_000, 0).UTC(), Index: &store.Index{Partition: store.Partition{3}, Sort: "day"}, Body: json.RawMessage(`{"a":1}`),
 	}
 	for range 3 {
-		row, err := encode(item)
+		row, err := encode(item, call{})
 		require.NoError(t, err)
 		got, err := decode(store.Models, row)
 		require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestItemComesBack(t *testing.T) {
 		}
 		item.Index = nil
 	}
-	_, err := encode(store.Item{Body: json.RawMessage(`{`)})
+	_, err := encode(store.Item{Body: json.RawMessage(`{`)}, call{})
 	require.ErrorContains(t, err, "body")
 }
 
@@ -190,7 +190,7 @@ func TestForeignItems(t *testing.T) {
 	whole, err := encode(store.Item{
 		Key: store.Key{Table: store.Users, Sort: "s"}, Version: store.NewVersion(), ExpiresAt: time.Unix(1_772_388_000, 0),
 		Index: &store.Index{Sort: "x"}, Body: json.RawMessage(`{"a":{"b":[1]}}`),
-	})
+	}, newCall())
 	require.NoError(t, err)
 	odd := map[string]types.AttributeValue{
 		"nil": nil, "S": text("s"), "N": &types.AttributeValueMemberN{Value: "1.5"}, "B": &types.AttributeValueMemberB{Value: []byte{1}},
@@ -198,7 +198,7 @@ func TestForeignItems(t *testing.T) {
 	}
 	for _, name := range systemNames {
 		for kind, v := range odd {
-			if kind == "S" && (name == sortName || name == indexSortName) {
+			if name == callName || kind == "S" && (name == sortName || name == indexSortName) {
 				continue
 			}
 			row := maps.Clone(whole)
@@ -210,7 +210,7 @@ func TestForeignItems(t *testing.T) {
 		row := maps.Clone(whole)
 		delete(row, name)
 		_, err := decode(store.Users, row)
-		if name == expiryName || name == indexPartitionName {
+		if name == callName || name == expiryName || name == indexPartitionName {
 			require.NoError(t, err)
 			continue
 		}

@@ -13,6 +13,7 @@
 //	pk    B  16 bytes: the partition, a UUID or a hash. No name or address is ever part of a key.
 //	sk    S  the sort key, such as profile or vector#0198c0de-…
 //	_v    B  16 bytes: the version, which is also the ETag
+//	_c    B  8 random bytes: the call of Apply that wrote it, so that a call whose answer was lost knows its own write. Not of bulk rows
 //	_ttl  N  seconds since 1970 from which the item is absent; DynamoDB deletes it some time later. Only where it expires
 //	_xp   B  16 bytes: the partition in the index. Only where it is indexed
 //	_xs   S  the place in it: the index's sort key, a NUL, pk in hexadecimal digits, sk
@@ -25,7 +26,7 @@
 // Each table has one global secondary index, "index", on _xp and _xs. It holds whole items, since a listing by it gives whole items, and
 // costs nothing where no item is indexed. There is no local secondary index.
 //
-// Below is an item of each kind, as the console's JSON view shows it. Lists have their first element only, long strings are cut (…).
+// Below is an item of each kind, as the console's JSON view shows it, without its _c. Lists have their first element only, long strings are cut (…).
 // A tune vector's start and end lie in a space of five features; what else the fields mean is said where the types are.
 //
 // # Table users
@@ -133,16 +134,20 @@
 //
 // A Get is one GetItem and a page one Query, eventually consistent unless the caller asks for [store.Strong]. An Apply of one write is
 // one PutItem or DeleteItem with a condition; only one of several is a transaction, which DynamoDB charges twofold. Bulk
-// writes are BatchWriteItem. An Apply reads only where DynamoDB's answer was lost, and where one of several writes is to delete, on a condition,
-// what is not there: it then asks whether this very Apply was made before.
+// writes are BatchWriteItem. An Apply reads only where DynamoDB's answer was lost.
 //
 // # Faults
 //
 // Refusals (throttling, a conflict with a transaction under way) are tried again with growing random pauses within
 // [Options.Patience]. So is a request whose answer was lost, but only where a first attempt that arrives late can do no harm: reads,
-// transactions (by their client request token), writes on the condition of a version, and bulk writes, which are for rows that nobody else
-// changes meanwhile. A single write of another kind is read back instead: it was made if the item has its version, and otherwise the outcome is unknown, which is
-// [store.ErrUnavailable]. A condition that fails after an attempt with an unknown outcome is unknown too, never a conflict.
+// transactions (by their client request token), and bulk writes, which are for rows that nobody else changes meanwhile. A single write is
+// read back instead: it was made if the item bears this call of Apply (_c), and otherwise the outcome is unknown, which is
+// [store.ErrUnavailable]. Its version would not prove as much, since the same writes may have been applied before, and the attempt in question may yet arrive.
+// Nor is a single write on the condition of a version sent twice: by the time when the first one arrives, that version may be back. A condition that fails
+// after an attempt with an unknown outcome is unknown too, never a conflict.
+//
+// Where writes that delete on a condition are applied again, their items may be gone because of them. Whether a conflict is one is decided by one moment of
+// DynamoDB's: the puts are then sent on the further condition that they were not made yet.
 //
 // Sources: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works" (isolation, idempotency), "Error handling
 // with DynamoDB", "Service, account, and table quotas".

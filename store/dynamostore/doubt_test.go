@@ -75,6 +75,75 @@ func TestReadBack(t *testing.T) {
 	})
 }
 
+// A request that arrives after its call was given up is of that call only: it never comes on top of what was acknowledged, not even where the
+// same writes are applied again, or bring a version back.
+func TestLateArrivals(t *testing.T) {
+	t.Parallel()
+	s, l, safe := harmed(t)
+	// held keeps an operation's first request back; arrive sends it.
+	held := func(t *testing.T, operation string) (arrive func()) {
+		var late *http.Request
+		l.does(only(operation, once(func(r *http.Request, _ int, _ func() (*http.Response, error)) (*http.Response, error) {
+			late = r.Clone(context.WithoutCancel(r.Context()))
+			return nil, errReset
+		})))
+		return func() {
+			answer, err := l.next.Do(late)
+			require.NoError(t, err)
+			require.NoError(t, answer.Body.Close())
+		}
+	}
+	stands := func(t *testing.T, k store.Key, v store.Version) {
+		t.Helper()
+		item, err := safe.Get(t.Context(), k, store.Strong)
+		require.NoError(t, err)
+		require.Equal(t, v, item.Version)
+	}
+	// What was written by an earlier call of the same writes proves nothing of this one.
+	for operation, others := range map[string][]store.Write{"PutItem": nil, "TransactWriteItems": {store.Delete(store.Key{Table: store.Models, Sort: "x"}, store.None)}} {
+		t.Run("applied again/"+operation, func(t *testing.T) {
+			p, _ := ready(t, safe)
+			writes := append([]store.Write{put(p, "new", store.None)}, others...)
+			require.NoError(t, safe.Apply(t.Context(), writes...))
+			l.does(only(operation, failing(errReset)))
+			require.ErrorIs(t, s.Apply(t.Context(), writes...), store.ErrUnavailable)
+		})
+	}
+	// A version may come back, when what wrote it is applied again.
+	for name, of := range map[string]func(store.Partition, store.Version) store.Write{
+		"put": func(p store.Partition, v store.Version) store.Write { return put(p, "new", store.VersionIs(v)) },
+		"delete": func(p store.Partition, v store.Version) store.Write {
+			return store.Delete(at(p, "new"), store.VersionIs(v))
+		},
+	} {
+		t.Run("a version that came back/"+name, func(t *testing.T) {
+			p, _ := ready(t, safe)
+			first := put(p, "new", store.None)
+			require.NoError(t, safe.Apply(t.Context(), first))
+			w := of(p, first.Version)
+			operation := "PutItem"
+			if w.Delete {
+				operation = "DeleteItem"
+			}
+			arrive := held(t, operation)
+			acknowledged := s.Apply(t.Context(), w) == nil
+			require.NoError(t, safe.Apply(t.Context(), first))
+			arrive()
+			if acknowledged {
+				stands(t, first.Key, first.Version)
+			}
+		})
+	}
+	// An answer that was lost is known to be of this call also after others of the same writes.
+	t.Run("its own", func(t *testing.T) {
+		p, _ := ready(t, safe)
+		w := put(p, "new", store.None)
+		require.NoError(t, safe.Apply(t.Context(), w))
+		l.does(only("PutItem", losing(errReset)))
+		require.NoError(t, s.Apply(t.Context(), w))
+	})
+}
+
 // An Apply that was made before finds that what it deletes is gone. What it cannot find out, or what changes all the time, is unavailable.
 func TestMadeBefore(t *testing.T) {
 	t.Parallel()
@@ -88,10 +157,7 @@ func TestMadeBefore(t *testing.T) {
 	require.Equal(t, 2, l.attempts("TransactWriteItems"))
 	require.NotEqual(t, token(t, l, 0), token(t, l, 1), "other conditions need another token")
 
-	l.does(only("GetItem", refusing(500, "{}")))
-	err := s.Apply(t.Context(), writes...)
-	require.ErrorIs(t, err, store.ErrUnavailable)
-	require.NotErrorIs(t, err, store.ErrConflict)
+	require.Zero(t, l.attempts("GetItem"), "what one moment says needs no other one")
 
 	// The item comes before each second transaction, and goes before each first.
 	l.does(only("TransactWriteItems", func(_ *http.Request, nth int, forward func() (*http.Response, error)) (*http.Response, error) {
@@ -107,7 +173,7 @@ func TestMadeBefore(t *testing.T) {
 
 	// Somebody else's is a conflict.
 	l.does(nil)
-	err = s.Apply(t.Context(), writes...)
+	err := s.Apply(t.Context(), writes...)
 	require.ErrorIs(t, err, store.ErrConflict)
 	require.True(t, store.Has(err, at(p, "old")))
 	require.False(t, store.Has(err, at(p, "new")))
@@ -162,6 +228,35 @@ func TestPagesUpToABound(t *testing.T) {
 				require.Equal(t, want, got, "%+v", q)
 			}
 		}
+	}
+}
+
+// A conflict is of one moment: what failed is held against what was there then, and not against what has come since.
+func TestConflictIsOfOneMoment(t *testing.T) {
+	t.Parallel()
+	s, l, safe := harmed(t)
+	for name, c := range map[string]store.Condition{"none": store.None, "present": store.Present, "absent": store.Absent} {
+		t.Run(name, func(t *testing.T) {
+			p, _ := ready(t, safe)
+			if c == store.Present {
+				require.NoError(t, safe.Apply(t.Context(), put(p, "new", store.None)))
+			}
+			writes := []store.Write{put(p, "new", c), store.Delete(at(p, "old"), store.Present)}
+			require.NoError(t, safe.Apply(t.Context(), writes...))
+			// As soon as the first transaction has found that it was made before, another takes its place.
+			l.does(only("TransactWriteItems", once(func(_ *http.Request, _ int, forward func() (*http.Response, error)) (*http.Response, error) {
+				answer, err := forward()
+				require.NoError(t, safe.Apply(t.Context(), put(p, "new", store.None), put(p, "old", store.Absent)))
+				return answer, err
+			})))
+			err := s.Apply(t.Context(), writes...)
+			if c == store.Absent {
+				require.True(t, store.Has(err, at(p, "new")), "%v", err)
+				require.False(t, store.Has(err, at(p, "old")), "it was there again")
+				return
+			}
+			require.NoError(t, err, "all conditions hold again")
+		})
 	}
 }
 

@@ -281,7 +281,7 @@ var actions = []action{
 		},
 	},
 	{
-		name: "put version", operation: "PutItem", requestLost: end{false, 2}, answerLost: end{false, 2}, made: there("old"),
+		name: "put version", operation: "PutItem", requestLost: end{true, 1}, answerLost: end{false, 1}, made: there("old"),
 		run: func(ctx context.Context, s store.Store, p store.Partition, old store.Version) error {
 			return s.Apply(ctx, put(p, "old", store.VersionIs(old)))
 		},
@@ -299,8 +299,7 @@ var actions = []action{
 		},
 	},
 	{
-		// The second attempt finds nothing, and who deleted it, nobody knows.
-		name: "delete version", operation: "DeleteItem", requestLost: end{false, 2}, answerLost: end{true, 2}, made: gone("old"),
+		name: "delete version", operation: "DeleteItem", requestLost: end{true, 1}, answerLost: end{true, 1}, made: gone("old"),
 		run: func(ctx context.Context, s store.Store, p store.Partition, old store.Version) error {
 			return s.Apply(ctx, store.Delete(at(p, "old"), store.VersionIs(old)))
 		},

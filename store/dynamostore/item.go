@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"strconv"
@@ -22,14 +23,26 @@ func seconds(n int64) types.AttributeValue {
 	return &types.AttributeValueMemberN{Value: strconv.FormatInt(n, 10)}
 }
 
-// encode returns an item that store.CheckWrites takes, as it is stored.
-func encode(i store.Item) (map[string]types.AttributeValue, error) {
+// call tells the requests of one call of Apply from those of all others: where an answer was lost, an item that bears it was written by this call. A
+// version does not say that, since the same writes may be applied again, and what of the first time is still on its way may arrive then.
+type call [8]byte
+
+func newCall() (c call) {
+	_, _ = rand.Read(c[:]) // never fails since Go 1.24
+	return c
+}
+
+// encode returns an item that store.CheckWrites takes, as it is stored. The zero call is none.
+func encode(i store.Item, c call) (map[string]types.AttributeValue, error) {
 	m, err := attributes(i.Body)
 	if err != nil {
 		return nil, err
 	}
 	m[partitionName], m[sortName] = binary(i.Key.Partition), text(i.Key.Sort)
 	m[versionName] = binary(i.Version)
+	if c != (call{}) {
+		m[callName] = &types.AttributeValueMemberB{Value: c[:]}
+	}
 	if !i.ExpiresAt.IsZero() {
 		m[expiryName] = seconds(i.ExpiresAt.Unix())
 	}

@@ -21,6 +21,25 @@ func (s *Store) Get(ctx context.Context, k store.Key, r store.Read) (store.Item,
 	if err := store.CheckRead(r); err != nil {
 		return store.Item{}, err
 	}
+	m, err := s.get(ctx, k, r)
+	if err != nil {
+		return store.Item{}, because(ctx, "get", err)
+	}
+	if len(m) == 0 {
+		return store.Item{}, store.ErrNotFound
+	}
+	item, err := decode(k.Table, m)
+	if err != nil {
+		return store.Item{}, err
+	}
+	if item.Expired(s.now()) {
+		return store.Item{}, store.ErrNotFound
+	}
+	return item, nil
+}
+
+// get returns the attributes of an item, none where it is absent. The error is that of try.
+func (s *Store) get(ctx context.Context, k store.Key, r store.Read) (map[string]types.AttributeValue, error) {
 	in := &dynamodb.GetItemInput{
 		TableName: s.table(k.Table), Key: key(k),
 		ConsistentRead: aws.Bool(r == store.Strong), ReturnConsumedCapacity: s.capacity,
@@ -33,19 +52,9 @@ func (s *Store) Get(ctx context.Context, k store.Key, r store.Read) (store.Item,
 		}
 		return consumed{out.ConsumedCapacity}, nil
 	}); err != nil {
-		return store.Item{}, because(ctx, "get", err)
+		return nil, err
 	}
-	if len(out.Item) == 0 {
-		return store.Item{}, store.ErrNotFound
-	}
-	item, err := decode(k.Table, out.Item)
-	if err != nil {
-		return store.Item{}, err
-	}
-	if item.Expired(s.now()) {
-		return store.Item{}, store.ErrNotFound
-	}
-	return item, nil
+	return out.Item, nil
 }
 
 // List implements [store.Store]. A page may be shorter than asked for where items have expired or are large, since DynamoDB counts

@@ -94,7 +94,7 @@ func (r *recorder) see(writes []store.Write) error {
 		if writes[i].Delete {
 			continue
 		}
-		item, err := encode(writes[i].Item())
+		item, err := encode(writes[i].Item(), call{})
 		if err != nil {
 			return err
 		}

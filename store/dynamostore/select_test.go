@@ -176,7 +176,7 @@ func TestStartKey(t *testing.T) {
 		{Table: store.Users, Partition: store.Partition{2}, ByIndex: true, Prefix: "x"},
 	} {
 		item := store.Item{Key: k, Version: store.NewVersion(), Body: []byte(`{}`), Index: &store.Index{Partition: store.Partition{2}, Sort: "xy"}}
-		row, err := encode(item)
+		row, err := encode(item, call{})
 		require.NoError(t, err)
 		after, err := position(q, row)
 		require.NoError(t, err)

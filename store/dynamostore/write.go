@@ -1,6 +1,7 @@
 package dynamostore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -23,24 +24,24 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 	if len(writes) > 1 {
 		return s.transact(ctx, writes, now)
 	}
-	w := &writes[0]
-	doubt, err := s.write(ctx, w, now)
+	w, c := &writes[0], newCall()
+	doubt, err := s.write(ctx, w, c, now)
 	var failed *types.ConditionalCheckFailedException
 	switch {
 	case err == nil:
 		return nil
 	case doubt:
-		return s.unsettled(ctx, writes, err)
+		return s.unsettled(ctx, writes, c, err)
 	case errors.As(err, &failed):
 		return &store.ConflictError{Keys: []store.Key{w.Key}}
 	}
 	return because(ctx, "write", err)
 }
 
-// unsettled returns what is told of writes of which an attempt has an unknown outcome: nothing if they stand, and else that it is unknown, whatever DynamoDB said of a
-// later attempt. A condition may have failed by the earlier one, or by somebody else; and that one may yet arrive.
-func (s *Store) unsettled(ctx context.Context, writes []store.Write, err error) error {
-	if ctx.Err() == nil && s.stands(ctx, writes) {
+// unsettled returns what is told of writes of which an attempt has an unknown outcome: nothing if this call is seen to have made them, and else that it is unknown,
+// whatever DynamoDB said of a later attempt. A condition may have failed by the earlier one, or by somebody else; and that one may yet arrive.
+func (s *Store) unsettled(ctx context.Context, writes []store.Write, c call, err error) error {
+	if ctx.Err() == nil && s.made(ctx, writes, c) {
 		return nil
 	}
 	var givenUp *givenUpError
@@ -50,18 +51,17 @@ func (s *Store) unsettled(ctx context.Context, writes []store.Write, err error) 
 	return because(ctx, "write", err)
 }
 
-// write makes a single write. Its error may be a *types.ConditionalCheckFailedException.
-func (s *Store) write(ctx context.Context, w *store.Write, now int64) (doubt bool, err error) {
-	c := conditionOf(w, now)
-	// On the condition of a version an attempt that arrives late finds another version and fails. All other writes
-	// might undo what somebody has done since.
-	_, repeatable := w.Condition.Version()
+// write makes a single write, in one attempt if that may have reached DynamoDB: one that arrives late, after another was acknowledged, would undo what
+// somebody has done since. Not even the condition of a version forbids that: the version may be back by then, if its write is repeated. The
+// error may be a *types.ConditionalCheckFailedException.
+func (s *Store) write(ctx context.Context, w *store.Write, by call, now int64) (doubt bool, err error) {
+	c := conditionOf(w, now, false)
 	if w.Delete {
 		in := &dynamodb.DeleteItemInput{
 			TableName: s.table(w.Key.Table), Key: key(w.Key), ReturnConsumedCapacity: s.capacity,
 			ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
 		}
-		return s.try(ctx, request{deleteItem, w.Key.Table, repeatable}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
+		return s.try(ctx, request{deleteItem, w.Key.Table, false}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
 			out, err := s.api.DeleteItem(ctx, in, o)
 			if err != nil {
 				return nil, err
@@ -69,7 +69,7 @@ func (s *Store) write(ctx context.Context, w *store.Write, now int64) (doubt boo
 			return consumed{out.ConsumedCapacity}, nil
 		})
 	}
-	item, err := encode(w.Item())
+	item, err := encode(w.Item(), by)
 	if err != nil {
 		return false, err
 	}
@@ -77,7 +77,7 @@ func (s *Store) write(ctx context.Context, w *store.Write, now int64) (doubt boo
 		TableName: s.table(w.Key.Table), Item: item, ReturnConsumedCapacity: s.capacity,
 		ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
 	}
-	return s.try(ctx, request{putItem, w.Key.Table, repeatable}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
+	return s.try(ctx, request{putItem, w.Key.Table, false}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
 		out, err := s.api.PutItem(ctx, in, o)
 		if err != nil {
 			return nil, err
@@ -86,24 +86,22 @@ func (s *Store) write(ctx context.Context, w *store.Write, now int64) (doubt boo
 	})
 }
 
-// stands reads back whether writes of unknown outcome were made: every put's item has its version, and no deleted one is there. As a version is
-// never used again, there was then a moment at which all of this held together. A deletion alone leaves no
-// trace of who made it.
-func (s *Store) stands(ctx context.Context, writes []store.Write) bool {
-	if !hasPut(writes) {
-		return false
-	}
+// made reads back whether it is to be seen that a call has made its writes: one of the puts' items bears it. Then all of them were made, once:
+// there was one attempt, or they had one client request token. A deletion alone leaves no trace of who made it.
+func (s *Store) made(ctx context.Context, writes []store.Write, c call) bool {
 	for i := range writes {
-		w := &writes[i]
-		item, err := s.Get(ctx, w.Key, store.Strong)
-		if w.Delete && !errors.Is(err, store.ErrNotFound) {
+		if writes[i].Delete {
+			continue
+		}
+		m, err := s.get(ctx, writes[i].Key, store.Strong)
+		if err != nil {
 			return false
 		}
-		if !w.Delete && (err != nil || item.Version != w.Version) {
-			return false
+		if by, ok := m[callName].(*types.AttributeValueMemberB); ok && bytes.Equal(by.Value, c[:]) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 func hasPut(writes []store.Write) bool {
@@ -126,25 +124,33 @@ type condition struct {
 const (
 	isLive   = "(attribute_not_exists(#t) OR #t > :now)"
 	isAbsent = "(attribute_not_exists(#v) OR #t <= :now)"
+	isOwn    = "(#v = :own AND " + isLive + ")"
+	isNotOwn = "(#v <> :own OR " + isAbsent + ")"
 )
 
-// conditionOf returns the condition of a write: that of a put also holds where the item has its version already.
-func conditionOf(w *store.Write, now int64) condition {
+// conditionOf returns the condition of a write. That of a put also holds where the item has its version already, or, if it is to be told
+// that it was made before, does not hold then.
+func conditionOf(w *store.Write, now int64, tell bool) condition {
 	version, isVersion := w.Condition.Version()
 	var expression string
 	switch {
-	case isVersion && w.Delete:
-		expression = "#v = :v AND " + isLive
 	case isVersion:
-		expression = "#v IN (:v, :own) AND " + isLive
+		expression = "#v = :v AND " + isLive
 	case w.Condition.Is(store.Present):
 		expression = "attribute_exists(#v) AND " + isLive
-	case w.Condition.Is(store.Absent) && w.Delete:
-		expression = isAbsent
 	case w.Condition.Is(store.Absent):
-		expression = isAbsent + " OR #v = :own"
-	default:
+		expression = isAbsent
+	}
+	ownMatters := !w.Delete && (tell || isVersion || w.Condition.Is(store.Absent))
+	switch {
+	case expression == "" && !ownMatters:
 		return condition{}
+	case expression == "":
+		expression = isNotOwn
+	case ownMatters && tell:
+		expression += " AND " + isNotOwn
+	case ownMatters:
+		expression += " OR " + isOwn
 	}
 	c := condition{
 		expression: aws.String(expression),
@@ -154,7 +160,7 @@ func conditionOf(w *store.Write, now int64) condition {
 	if isVersion {
 		c.values[":v"] = binary(version)
 	}
-	if !w.Delete && !w.Condition.Is(store.Present) {
+	if ownMatters {
 		c.values[":own"] = binary(w.Version)
 	}
 	return c
