@@ -33,9 +33,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 		rounds = n
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "server")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	program := built(t, dir)
 	db := filepath.Join(dir, "rhythmiq.db")
 
 	var acknowledged sync.Map // path of a resource → token that may read it
@@ -50,6 +48,17 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	acknowledged.Range(func(any, any) bool { n++; return true })
 	t.Logf("%d rounds, %d acknowledged writes, none lost", rounds, n)
 	require.Greater(t, n, 10*rounds)
+}
+
+// built returns the server as a program in dir.
+func built(t *testing.T, dir string) string {
+	t.Helper()
+	program := filepath.Join(dir, "server")
+	c := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	c.Env = append(os.Environ(), "GOFLAGS=") // as it is shipped, whatever this test is built with
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return program
 }
 
 // spawn starts the program and returns its address and what kills it (SIGKILL) and waits until it is gone.
@@ -149,9 +158,7 @@ func TestMoveGoesOnAfterKill(t *testing.T) {
 		rounds = n
 	}
 	dir := t.TempDir()
-	program := filepath.Join(dir, "server")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	program := built(t, dir)
 	first, second, file := filepath.Join(dir, "first.db"), filepath.Join(dir, "second.db"), filepath.Join(dir, "house.jsonl")
 	old, err := sqlitestore.Open(t.Context(), first, nil)
 	require.NoError(t, err)
