@@ -121,7 +121,7 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 	for _, m := range moments {
 		ids = append(ids, m.TrackID)
 	}
-	if err := s.load(ctx, c.tracks, ids); err != nil {
+	if err := s.load(ctx, c.listener.id, c.tracks, ids); err != nil {
 		return err
 	}
 	for _, m := range moments {
@@ -147,14 +147,20 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 	return f.Err()
 }
 
-// load reads tracks into known, those apart that it has.
-func (s *Service) load(ctx context.Context, known map[string]*Track, ids []string) error {
+// load reads tracks into known, in a listener's name, those apart that it has.
+func (s *Service) load(ctx context.Context, listener uuid.UUID, known map[string]*Track, ids []string) error {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return known[id] != nil })
 	slices.Sort(ids)
 	if ids = slices.Compact(ids); len(ids) == 0 {
 		return nil
 	}
-	tracks, err := s.music.Tracks(ctx, ids)
+	var tracks []Track
+	var err error
+	if personal, ok := s.music.(ListenerTracks); ok {
+		tracks, err = personal.TracksFor(ctx, listener, ids)
+	} else {
+		tracks, err = s.music.Tracks(ctx, ids)
+	}
 	if err != nil {
 		return err
 	}

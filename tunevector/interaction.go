@@ -16,6 +16,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -25,7 +26,7 @@ import (
 //
 // A batch that names more than 8 vectors re-plans those of its 8 latest; the others note what was heard, and are re-planned with what
 // comes next. Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
-// listener does not have is a field error.
+// listener does not have is a field error. What is told of tracks that a linked account has lent, by a listener who has none any more, is not kept.
 func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (r Recorded, err error) {
 	done := observe.Start(ctx, s.observer, "tunevector.record")
 	defer func() {
@@ -35,7 +36,16 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	if err != nil {
 		return Recorded{}, err
 	}
+	if events, err = s.permitted(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if len(events) == 0 {
+		return Recorded{Replanned: []Replanned{}}, profile.CheckOpen(ctx, s.store, profileID)
+	}
 	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if events, err = s.stillPermitted(ctx, profileID, events); err != nil {
 		return Recorded{}, err
 	}
 	if err := s.learn(ctx, profileID, events); err != nil {
@@ -106,7 +116,7 @@ func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.In
 	for i := range events {
 		ids[i] = events[i].TrackID
 	}
-	if err := s.load(ctx, known, ids); err != nil {
+	if err := s.load(ctx, profileID, known, ids); err != nil {
 		return err
 	}
 	var signals []preference.Signal
@@ -395,7 +405,7 @@ func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
 		for i := range heard {
 			ids[i] = heard[i].ID
 		}
-		if err := s.load(ctx, known, ids); err != nil {
+		if err := s.load(ctx, c.ProfileID, known, ids); err != nil {
 			return err
 		}
 		for _, id := range ids {

@@ -23,12 +23,17 @@ type listener struct {
 	popular  ml.Popularity
 	history  history
 	suited   *ml.Suited // the listener's personal model; nil where there is none
+	linked   bool       // an account of theirs is, from which music comes
 }
 
 // listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
 func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...ml.Interaction) (*listener, error) {
 	l := &listener{id: profileID, now: s.now()}
-	var err error
+	guard, err := s.guard(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	l.linked = len(guard) > 0
 	if l.snapshot, err = s.variables.Snapshot(ctx, profileID); err != nil {
 		return nil, err
 	}

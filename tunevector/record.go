@@ -48,6 +48,7 @@ type vectorRecord struct {
 	End        Features    `json:"end"`
 	Bends      []Point     `json:"bends,omitempty"`    // what the stages' genres add to the arc
 	Consents   []uuid.UUID `json:"consents,omitempty"` // that start, end and plan were made under
+	Lent       bool        `json:"lent,omitempty"`     // something in it is from an account that the listener has linked: see Lender
 	Revision   string      `json:"revision"`           // of the plan
 	Chunks     int         `json:"chunks"`
 	Played     int         `json:"played,omitempty"` // tracks of the plan that were heard, from the first on
@@ -149,7 +150,9 @@ func (v *vectorRecord) writes(profileID, id uuid.UUID, plan *planRecord, old *ve
 			writes = append(writes, store.Delete(planKey(profileID, id, n), store.None))
 		}
 	}
-	if until := v.playingUntil(); old != nil && !until.Equal(old.playingUntil()) {
+	if until := v.playingUntil(); old != nil && until.IsZero() && !old.playingUntil().IsZero() {
+		writes = append(writes, store.Delete(playingKey(profileID, id), store.None))
+	} else if old != nil && !until.Equal(old.playingUntil()) {
 		w, err := put(playingKey(profileID, id), struct{}{})
 		if err != nil {
 			return nil, err
