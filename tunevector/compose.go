@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,22 +15,25 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+	"github.com/rhythmiq/rhythmiq/variable"
 )
 
 // composition is a vector on its way to a plan: what is asked for, whom it is for, and the problem for the planner.
 type composition struct {
-	listener  *listener
-	def       Definition // filled
-	seed      int64
-	heard     []trackRecord
-	keep      []trackRecord // what stood in the plan behind heard and should stay where it does no harm
-	session   []sessionMoment
-	barred    map[string]bool
-	tracks    map[string]*Track // all that may come up, and what was heard
-	situation situation
-	bends     []Point
-	over      bool // nothing is left to plan
-	problem   planner.Problem
+	listener   *listener
+	def        Definition // filled
+	seed       int64
+	heard      []trackRecord
+	keep       []trackRecord // what stood in the plan behind heard and should stay where it does no harm
+	session    []sessionMoment
+	barred     map[string]bool
+	tracks     map[string]*Track // all that may come up, and what was heard
+	situation  situation
+	now        *sensing // how the listener judges music now; nil where that is not known
+	bends      []Point
+	over       bool // nothing is left to plan
+	steadyEnds bool // start and end stay where what is new is not heard
+	problem    planner.Problem
 }
 
 func (c *composition) seconds() float64 { return 60 * float64(c.def.DurationMinutes) }
@@ -46,7 +50,7 @@ func endOf(tracks []trackRecord) float64 {
 
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
-	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}}
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends}
 	c.bar()
 	if err := s.recall(ctx, c, v.Moments); err != nil {
 		return nil, err
@@ -208,12 +212,17 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 		}
 		start, finish, c.bends = c.def.guidedEnds(middles)
 	} else {
-		c.situation = situate(c.listener.snapshot, c.listener.now)
+		in, held := steadied(c.listener.snapshot, v.Held)
+		v.Held = held
+		c.situate(in)
 		middle, err := s.listenerMiddle(ctx, c)
 		if err != nil {
 			return err
 		}
 		start, finish = c.def.ends(middle, c.situation.lean)
+		if c.steadyEnds && planner.Distance(start, v.Start) <= inaudible && planner.Distance(finish, v.End) <= inaudible {
+			start, finish = v.Start, v.End // what nobody hears is no reason to move
+		}
 	}
 	c.problem.Arc = c.def.arc(start, finish, c.bends)
 	v.Start, v.End, v.Bends = start, finish, c.bends
@@ -221,6 +230,29 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	v.consent(append(c.situation.consents, c.listener.tasteConsents()...))
 	return nil
 }
+
+// situate says what the situation means for this listener: by the rules, and the more by what was learned of them, the more that is.
+func (c *composition) situate(in variable.Snapshot) {
+	c.situation = situate(in, c.listener.now)
+	c.now = c.listener.sense(in)
+	learned, known := c.now.learnedLean(c.listener.own)
+	if c.now != nil {
+		c.situation.consents = append(c.situation.consents, c.now.consents...)
+	}
+	if !known {
+		return
+	}
+	c.situation.lean = c.situation.towards(learned, c.now.handed)
+	if c.now.handed >= handedOver {
+		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
+		if reason := learned.told(c.now); reason != "" {
+			c.situation.reasons = append(c.situation.reasons, reason)
+		}
+	}
+}
+
+// handedOver is the share from which the reasons that are told are those of what was learned.
+const handedOver = 0.5
 
 // timeline sets the duration, the seed and the stages of the problem.
 func (c *composition) timeline() {
@@ -328,7 +360,7 @@ func (c *composition) pose(g *gathering) {
 	for i := range g.tracks {
 		t := &g.tracks[i]
 		p := candidate(t)
-		p.Taste = c.listener.liking(t, c.session)
+		p.Taste = c.listener.liking(t, c.session, c.now)
 		p.Stages = g.stages[i]
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t

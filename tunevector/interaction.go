@@ -252,7 +252,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		planned := next
-		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true})
+		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true, ends: true})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
 			return unlessSame(changed, &next), nil, nil

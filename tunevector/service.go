@@ -7,16 +7,19 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/personal"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
@@ -35,6 +38,9 @@ type Service struct {
 	now         func() time.Time
 	logger      *slog.Logger
 	observer    observe.Observer
+
+	learner *personal.Learner
+	owns    *lru.Cache[uuid.UUID, *own] // by profile
 
 	mu    sync.Mutex // guards seeds
 	seeds *rand.Rand // nil: the process's
@@ -78,6 +84,13 @@ func NewService(o Options) (*Service, error) {
 	s := &Service{
 		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning, models: o.Models,
 		now: o.Now, logger: o.Logger, observer: observe.Or(o.Observer),
+	}
+	var err error
+	if s.learner, err = newLearner(); err != nil {
+		return nil, err
+	}
+	if s.owns, err = lru.New[uuid.UUID, *own](ownersKept); err != nil {
+		return nil, err
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -187,6 +200,7 @@ type rest struct {
 	keep      []trackRecord
 	tolerance float64
 	quiet     bool // where all of keep stays, and the ends, there is no new plan
+	ends      bool // start and end stay where they would move by what nobody hears
 }
 
 // replan makes a new plan for v from r, and sets what v has filled in. It returns nil where r is quiet and nothing changes.
@@ -196,7 +210,7 @@ type rest struct {
 func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r rest) (*replanned, error) {
 	live, before := l.honors(v), *v
 	if !live {
-		r.keep = nil
+		r.keep, r.ends, v.Held = nil, false, slices.DeleteFunc(slices.Clone(v.Held), func(h heldReading) bool { return !l.snapshot.Live(h.Consent) })
 	}
 	c, err := s.compose(ctx, l, v, r)
 	if err != nil {
@@ -330,7 +344,7 @@ func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID, withdraw b
 func (v *vectorRecord) leave(heard []trackRecord) *replanned {
 	c := &composition{def: v.Definition.Filled()}
 	v.Start, v.End = c.def.ends(neutral(), lean{})
-	v.Bends, v.Consents, v.Lent, v.Revision = nil, nil, false, uuid.NewString()
+	v.Bends, v.Consents, v.Held, v.Lent, v.Revision = nil, nil, nil, false, uuid.NewString()
 	c.problem.Arc = c.def.arc(v.Start, v.End, nil)
 	c.forget(heard)
 	return &replanned{record: &planRecord{Revision: v.Revision, Tracks: heard, Duration: endOf(heard)}}
