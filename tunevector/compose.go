@@ -51,6 +51,9 @@ func endOf(tracks []trackRecord) float64 {
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
 	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends}
+	if r.quiet {
+		c.problem.Effort = whilePlaying
+	}
 	c.bar()
 	if err := s.recall(ctx, c, v.Moments); err != nil {
 		return nil, err
@@ -245,7 +248,7 @@ func (c *composition) situate(in variable.Snapshot) {
 	c.situation.lean = c.situation.towards(learned, c.now.handed)
 	if c.now.handed >= handedOver {
 		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
-		if reason := learned.told(c.now); reason != "" {
+		if reason := learned.told(); reason != "" {
 			c.situation.reasons = append(c.situation.reasons, reason)
 		}
 	}
@@ -396,14 +399,19 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) 
 		return free, nil
 	}
 	kept.Baselines, kept.Complete = free.Baselines, free.Complete // of the problem as it was asked, not of what was kept
+	boundBy(&kept, &free)
 	return kept, nil
 }
 
 func (c *composition) solveFree(ctx context.Context) (planner.Solution, error) {
 	p := c.problem
-	p.Bound = c.def.Order == ByArc && len(c.keep) == 0
+	p.Bound = c.def.Order == ByArc && (len(c.keep) == 0 || p.Effort == whilePlaying)
 	return planner.Solve(ctx, p)
 }
+
+// whilePlaying is the effort for what bends while it plays, so that a batch of interactions or readings is answered in some milliseconds: 1 % is lost on the
+// cost, and the bound is looser.
+var whilePlaying = planner.Effort{Candidates: 96, Beam: 8, Moves: 1200, BoundPasses: 1}
 
 // bound gives a solution the bound of the problem as it was asked, whatever was kept.
 func (c *composition) bound(ctx context.Context, solution *planner.Solution) error {
@@ -413,11 +421,16 @@ func (c *composition) bound(ctx context.Context, solution *planner.Solution) err
 	if err != nil {
 		return fmt.Errorf("tunevector: bound: %w", err)
 	}
+	boundBy(solution, &free)
+	return nil
+}
+
+// boundBy gives a solution the bound of another one of the same problem.
+func boundBy(solution, free *planner.Solution) {
 	solution.LowerBound, solution.BoundOver, solution.Gap = min(free.LowerBound, solution.Cost), free.BoundOver, 0
 	if solution.LowerBound > 0 {
 		solution.Gap = (solution.Cost - solution.LowerBound) / solution.LowerBound
 	}
-	return nil
 }
 
 // unchanged reports whether a solution is what should be kept, for the same ends but for what nobody hears.
@@ -461,7 +474,7 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 			}
 		}
 	}
-	p.Bound, p.Effort = false, planner.Effort{Beam: 8, Moves: 1}
+	p.Bound, p.Effort = false, planner.Effort{Candidates: c.problem.Effort.Candidates, Beam: 8, Moves: 1}
 	for range maxKeepings {
 		solution, err := planner.Solve(ctx, p)
 		if err != nil {

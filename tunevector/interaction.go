@@ -264,7 +264,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return unlessSame(changed, &next), nil, nil
 		}
 		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {
-			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation)}
+			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation), Changes: changes(plan.Tracks, made.record.Tracks)}
 		}
 		return &planned, made.record, nil
 	})
@@ -304,6 +304,24 @@ func firstChange(a, b []trackRecord) int {
 		return len(a)
 	}
 	return -1
+}
+
+// changes are the positions at which two plans differ, at most MostChanges.
+func changes(was, is []trackRecord) []Change {
+	all := []Change{}
+	for i := range max(len(was), len(is)) {
+		c := Change{Position: i}
+		if i < len(was) {
+			c.Was = was[i].ID
+		}
+		if i < len(is) {
+			c.Is = is[i].ID
+		}
+		if c.Was != c.Is && len(all) < MostChanges {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // told says what a listener did, for one and for several.
@@ -368,11 +386,30 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 		if err != nil {
 			return err
 		}
-		if _, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true}); err != nil && fault.KindOf(err) != fault.NotFound {
+		replanned, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true})
+		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
+		}
+		if all, asked := ctx.Value(replannedKey{}).(*[]Replanned); asked && replanned != nil {
+			*all = append(*all, *replanned)
 		}
 	}
 	return nil
+}
+
+// replannedKey is of the place in a context where the hook of package variable notes what it planned anew.
+type replannedKey struct{}
+
+// Replans runs change, which changes surroundings through [variable.Service] with the context that it is given, and returns which playing vectors were planned anew for it.
+func (s *Service) Replans(ctx context.Context, change func(context.Context) error) ([]Replanned, error) {
+	all := []Replanned{}
+	err := change(context.WithValue(ctx, replannedKey{}, &all))
+	return all, err
+}
+
+// RecordReadings is [variable.Service.Record] that tells which playing vectors were planned anew for the readings, and why.
+func (s *Service) RecordReadings(ctx context.Context, profileID, variableID uuid.UUID, readings []variable.Reading) ([]Replanned, error) {
+	return s.Replans(ctx, func(ctx context.Context) error { return s.variables.Record(ctx, profileID, variableID, readings) })
 }
 
 // ratingWeight is what a rating of a whole vector says of each track that was heard in it, compared with a rating of the track alone.

@@ -264,8 +264,8 @@ func (l lean) towards(o lean, share float64) lean {
 const toldFrom = 0.03
 
 // told says in words how a lean that was learned moves a plan.
-func (l lean) told(s *sensing) string {
-	how := ""
+func (l lean) told() string {
+	var how string
 	switch {
 	case l.energy <= -toldFrom:
 		how = "calmer"

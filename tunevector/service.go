@@ -229,7 +229,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	case c.over:
 	case r.quiet && live && c.unchanged(solution, &before, v):
 		return nil, nil
-	case c.def.Order == ByArc && len(c.keep) > 0:
+	case c.def.Order == ByArc && len(c.keep) > 0 && solution.BoundOver == planner.OverNone:
 		if err := c.bound(ctx, &solution); err != nil {
 			return nil, err
 		}
