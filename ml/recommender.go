@@ -45,7 +45,8 @@ type RecommenderOptions struct {
 	Blobs      Blobs
 	Trainer    ModelTrainer // over Blobs
 	// Select says how algorithm and hyperparameters are searched for; its Algorithms and Valid are not looked at. Without a Budget and Trials
-	// each algorithm is tried once with its defaults, and no blend; without Threads, half of GOMAXPROCS are taken.
+	// each algorithm is tried once with its defaults, and no blend; without Threads, half of GOMAXPROCS are taken. A search has a holdout of its own, of what is fitted on, so that nothing is chosen by
+	// what a new model and the live one are compared by.
 	Select SelectOptions
 	// Precision is in which precision models whose scores are inner products are searched for what suits a listener best; "" means FP32. [Training.Served] tells what
 	// it costs.
@@ -84,7 +85,11 @@ func NewRecommender(interactions *Service, o RecommenderOptions) (*Recommender, 
 		o.Select.Seed = trainingSeed
 	}
 	registry, err := NewRegistry(interactions.store, o.Blobs, interactions.now)
-	return &Recommender{log: interactions, registry: registry, options: o, known: append(slices.Clone(o.Algorithms), Blending{Known: o.Algorithms})}, err
+	known := slices.Clone(o.Algorithms)
+	if o.Select.Distill != nil {
+		known = append(known, o.Select.Distill)
+	}
+	return &Recommender{log: interactions, registry: registry, options: o, known: append(known, Blending{Known: o.Algorithms})}, err
 }
 
 // Registry returns the registry of the models.
@@ -462,8 +467,14 @@ func (r *Recommender) choose(ctx context.Context, job *trainingJob, train *Data,
 		}
 	}
 	o := r.options.Select
-	o.Valid = valid
-	selection, err := Select(ctx, train, o)
+	data := train
+	if o.Valid = valid; o.Budget > 0 || o.Trials > len(o.Algorithms) {
+		// The best of many on what it is compared with the live one by would be so by luck, too.
+		if inner, held := train.Split(o.Seed, 0); judges(held) >= fewestJudges {
+			data, o.Valid = inner, held
+		}
+	}
+	selection, err := Select(ctx, data, o)
 	if err != nil {
 		return nil, selection, err
 	}

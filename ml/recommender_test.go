@@ -18,6 +18,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/als"
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
+	"github.com/rhythmiq/rhythmiq/ml/distill"
 	"github.com/rhythmiq/rhythmiq/ml/itemknn"
 	"github.com/rhythmiq/rhythmiq/ml/localtrainer"
 	"github.com/rhythmiq/rhythmiq/ml/mltest"
@@ -691,4 +692,31 @@ func TestNewRecommenderRefuses(t *testing.T) {
 	require.NoError(t, err)
 	_, err = ml.NewRecommender(s.Service, ml.RecommenderOptions{Blobs: s.kept, Trainer: local, Algorithms: []ml.Algorithm{als.Algorithm{}, als.Algorithm{}}})
 	require.ErrorContains(t, err, "twice")
+}
+
+// A search has a holdout of its own: what a new model and the live one are compared by, nothing was chosen by. A student can be chosen, served and opened by others.
+func TestTrainBySearch(t *testing.T) {
+	t.Parallel()
+	s := newSchool(t)
+	o := ml.RecommenderOptions{
+		Algorithms: []ml.Algorithm{popular.Algorithm{}, als.Algorithm{}},
+		Select: ml.SelectOptions{
+			Trials: 4, NoBlend: true, Distill: distill.Algorithm{}, Fixed: map[string]ml.Values{"als": {"factors": "48", "regularization": "2", "weight": "binary"}},
+		},
+	}
+	one, log := s.instance(t, o)
+	s.fill(t, log, 120)
+	s.clock.add(time.Minute)
+	first, err := one.Train(t.Context(), nil)
+	require.NoError(t, err)
+	require.True(t, first.Promoted)
+	require.Equal(t, "distill", first.Version.Algorithm, first.Selection)
+	require.Less(t, first.Selection.Cells, first.Version.Cells, "chosen by a part of what it was fitted on")
+	require.Equal(t, first.Selection.Trials[first.Selection.Best].Values, first.Version.Values)
+	two, _ := s.instance(t, o)
+	require.NoError(t, two.Poll(t.Context()))
+	u, err := two.For(t.Context(), likes(3))
+	require.NoError(t, err)
+	require.Equal(t, 3, groupOf(t, u.Top(1)[0]))
+	require.NotEmpty(t, u.Because(u.Top(1)[0], 2))
 }

@@ -30,6 +30,10 @@ type SelectOptions struct {
 	Fixed map[string]Values
 	// NoBlend leaves out the blend of the best.
 	NoBlend bool
+	// OneHoldout leaves out the second holdout for the finalists.
+	OneHoldout bool
+	// Distill, if set, makes smaller models of the best one whose scores are inner products: of half, a quarter and an eighth of its factors.
+	Distill Distiller
 	// Progress is nil, or called now and then, from one goroutine at a time.
 	Progress func(SelectProgress)
 }
@@ -62,8 +66,15 @@ type Trial struct {
 	Stopped string      `json:"stopped,omitempty"` // why it was given up
 	Error   string      `json:"error,omitempty"`   // why it failed
 	Parts   []TrialPart `json:"parts,omitempty"`   // of a blend
+	// Second is, of a finalist, what it found of a second holdout, which nothing was searched by. It was fitted again for that, to less: without both holdouts. So it tells finalists from each other,
+	// and is less than what the model is good for.
+	Second *Metrics `json:"second,omitempty"`
+	// Teacher is, of a model that was made of a larger one, the number of that trial, and Loss its NDCG@10 less this one's.
+	Teacher int     `json:"teacher,omitempty"`
+	Loss    float64 `json:"loss,omitempty"`
 
-	gains []float64 // of each listener
+	gains       []float64 // of each listener
+	secondGains []float64 // likewise, on the second holdout
 }
 
 // TrialStep is how good a model was in the middle of its fit.
@@ -119,10 +130,14 @@ const (
 // First come the defaults of each algorithm. From then on, the algorithm of the next trial is the one with the greatest upper confidence bound: its best
 // NDCG@10 plus a bonus for those seldom tried (Auer, Cesa-Bianchi and Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002). Its
 // hyperparameters are drawn at random, one time in three, or around the best so far. A fit that goes on in steps is given up when it is worse after a
-// step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017). At last, the best of each
-// algorithm are blended (see [Blend]), but for those that are too slow for the budget.
+// step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017).
 //
-// The model with the greatest NDCG@10 is chosen, unless another is no different from it and takes at most half as many bytes: then the smallest of those. No
+// What is best of many on one holdout is so by luck, too. So where algorithms were tried more than once, and the budget is good for it, the best three of each are fitted once more without another
+// tenth of each listener's cells, the newest of those that are left where times are known, and measured by these; an algorithm's best is the one with the greatest mean of both.
+// Then smaller models are made of the best factored one, if there is a [Distiller], and the best of each
+// algorithm are blended (see [Blend]), but for those that are too slow for the budget; these are measured on both holdouts, too.
+//
+// The model with the greatest NDCG@10 is chosen, the mean of both holdouts if there are two, unless another is no different from it and takes at most half as many bytes: then the smallest of those. No
 // different is what differs by no more than one standard error of the difference, listener by listener, and by no more than .005.
 //
 // The sequence of trials depends on data, options and seed only, not on the clock, but for a search under a budget: the clock says when it ends and which models
@@ -142,6 +157,12 @@ func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 		return nil, errors.New("ml: nothing to choose a model by: no listener has as many as 5 items, or no validation cell is of a listener of the data")
 	}
 	s.run(ctx)
+	if ctx.Err() == nil {
+		s.confirm(ctx)
+	}
+	if ctx.Err() == nil {
+		s.distill(ctx)
+	}
 	inTime := o.Budget == 0 || time.Since(s.start)+s.blendTime() <= o.Budget
 	if ctx.Err() == nil && !o.NoBlend && inTime {
 		s.blend(ctx)
@@ -208,6 +229,7 @@ type search struct {
 	watching *Matrix // a part of valid, for the time of fits
 	arms     []*arm
 	all      *Selection
+	second   *again // nil: there is none
 }
 
 func newSearch(d *Data, o SelectOptions) *search {
@@ -308,6 +330,9 @@ func (s *search) limit(first bool) time.Duration {
 	}
 	if !first {
 		keep = max(keep, s.blendTime())
+		if s.second == nil {
+			keep += s.confirmKeep()
+		}
 	}
 	return s.Budget - time.Since(s.start) - keep
 }

@@ -85,9 +85,29 @@ func (s *search) blend(ctx context.Context) {
 		}
 		s.all.Trials = append(s.all.Trials, *t)
 		if err == nil {
-			s.arms = append(s.arms, &arm{Algorithm: chosen, best: t, model: m})
+			s.arms = append(s.arms, &arm{Algorithm: chosen, best: t, model: m, derived: true})
+			s.blendAgain(ctx, parts, counts, t)
 		}
 		s.tell(t, t, Progress{})
+	}
+}
+
+// blendAgain measures the blend on the second holdout, if all of its parts were fitted without that.
+func (s *search) blendAgain(ctx context.Context, parts []*arm, counts []int, t *Trial) {
+	var models []Model
+	var weights []float64
+	for i, a := range parts {
+		if counts[i] == 0 {
+			continue
+		}
+		m := a.again[a.best.Number]
+		if m == nil {
+			return
+		}
+		models, weights = append(models, m), append(weights, float64(counts[i]))
+	}
+	if m, err := NewBlend(models, weights); err == nil {
+		s.rankAgain(ctx, m, t)
 	}
 }
 

@@ -13,9 +13,16 @@ const (
 	smaller   = 2     // times as many bytes of the better one speak for another that is no different
 )
 
-// choose sets what was chosen, and why.
+// choose sets what was chosen, and why. Where there was a second holdout, only those that were measured on it can be.
 func (s *search) choose() {
 	order := s.all.ranked()
+	if s.second != nil {
+		both := slices.DeleteFunc(slices.Clone(order), func(i int) bool { return s.all.Trials[i].Second == nil })
+		if len(both) > 0 {
+			order = both
+			slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.all.Trials[b].mean(), s.all.Trials[a].mean()) })
+		}
+	}
 	if len(order) == 0 {
 		s.all.Reason = "No trial came to an end."
 		return
@@ -59,11 +66,16 @@ func same(a, b *Trial) bool {
 	return mean <= min(standard, different)
 }
 
-// gap returns by how much NDCG@10 of a is above that of b, and the standard error of that.
+// gap returns by how much NDCG@10 of a is above that of b, and the standard error of that, on both holdouts where both were measured on the second.
 func gap(a, b *Trial) (mean, standard float64) {
 	differences := make([]float64, len(a.gains))
 	for i := range differences {
 		differences[i] = a.gains[i] - b.gains[i]
+	}
+	if a.Second != nil && b.Second != nil {
+		for i := range a.secondGains {
+			differences = append(differences, a.secondGains[i]-b.secondGains[i])
+		}
 	}
 	return meanError(differences)
 }
@@ -72,13 +84,14 @@ func gap(a, b *Trial) (mean, standard float64) {
 func (s *search) reason(top int, order []int) string {
 	t := &s.all.Trials[s.all.Best]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (trial %d%s) finds most: NDCG@10 %.4f ± %.4f over %d listeners.", t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners)
+	fmt.Fprintf(&b, "%s (trial %d%s) finds most: NDCG@10 %.4f ± %.4f over %d listeners%s.", t.Algorithm, t.Number, describe(t, ": ", ""),
+		t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners, onSecond(t))
 	if top != s.all.Best {
 		b.Reset()
 		other := &s.all.Trials[top]
 		mean, standard := gap(other, t)
-		fmt.Fprintf(&b, "%s (trial %d%s), NDCG@10 %.4f ± %.4f over %d listeners, is no different from the first, %s (trial %d): that has %.4f ± %.4f more, and is %.1f times as large.",
-			t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners,
+		fmt.Fprintf(&b, "%s (trial %d%s), NDCG@10 %.4f ± %.4f over %d listeners%s, is no different from the first, %s (trial %d): that has %.4f ± %.4f more, and is %.1f times as large.",
+			t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners, onSecond(t),
 			other.Algorithm, other.Number, mean, standard, float64(other.Bytes)/float64(max(1, t.Bytes)))
 	}
 	said := map[string]bool{t.Algorithm: true, s.all.Trials[top].Algorithm: true}
@@ -96,6 +109,14 @@ func (s *search) reason(top int, order []int) string {
 		fmt.Fprintf(&b, " %s has %.4f, %.4f ± %.4f %s.", other.Algorithm, other.Metrics.NDCG10, mean, standard, verdict)
 	}
 	return b.String()
+}
+
+// onSecond says what a finalist found of the second holdout.
+func onSecond(t *Trial) string {
+	if t.Second == nil {
+		return ""
+	}
+	return fmt.Sprintf(", and %.4f of a second holdout", t.Second.NDCG10)
 }
 
 // failures lists why trials did not come to an end.

@@ -19,8 +19,10 @@ type arm struct {
 	searched []Parameter
 	tried    map[string]bool
 	trials   []*Trial
-	best     *Trial // nil for none
-	model    Model  // of best
+	best     *Trial        // nil for none
+	model    Model         // of best
+	again    map[int]Model // by trial, those that were fitted without the second holdout
+	derived  bool          // made of what others have learned
 	curves   [][]TrialStep
 	over     bool // nothing more comes of it
 }
@@ -139,11 +141,11 @@ func (s *search) parts() []*arm {
 	top := s.top()
 	var parts []*arm
 	for _, a := range s.arms {
-		if a.best != nil && a.best.Metrics.NDCG10 > 0 && a.best.Metrics.NDCG10 >= blendWorth*top {
+		if a.best != nil && !a.derived && a.best.Metrics.NDCG10 > 0 && a.best.Metrics.NDCG10 >= blendWorth*top {
 			parts = append(parts, a)
 		}
 	}
-	slices.SortStableFunc(parts, func(a, b *arm) int { return cmp.Compare(b.best.Metrics.NDCG10, a.best.Metrics.NDCG10) })
+	slices.SortStableFunc(parts, func(a, b *arm) int { return cmp.Compare(b.best.mean(), a.best.mean()) })
 	if s.Budget == 0 {
 		return parts[:min(len(parts), blendMost)]
 	}

@@ -10,7 +10,7 @@ import (
 // WriteTable writes the leaderboard for a terminal: the best first, then those that were given up, then those that failed; the chosen one has a star.
 func (s *Selection) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) //nolint:mnd // two blanks between columns
-	fmt.Fprintln(t, " \ttrial\tmodel\tNDCG@10\t± \tRecall@20\tcoverage\tfit\tscore\tsize\thyperparameters")
+	fmt.Fprintln(t, " \ttrial\tmodel\tNDCG@10\t± \tsecond\tRecall@20\tcoverage\tfit\tscore\tsize\thyperparameters")
 	for _, i := range s.Leaderboard() {
 		x := &s.Trials[i]
 		mark := " "
@@ -19,10 +19,14 @@ func (s *Selection) WriteTable(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%s\t", mark, x.Number, x.Algorithm)
 		if x.Done() {
-			fmt.Fprintf(t, "%.4f\t%.4f\t%.4f\t%.3f\t%.2f s\t%.2f s\t%s\t", x.Metrics.NDCG10, x.Metrics.NDCG10Error, x.Metrics.Recall20, x.Metrics.Coverage,
+			second := ""
+			if x.Second != nil {
+				second = fmt.Sprintf("%.4f", x.Second.NDCG10)
+			}
+			fmt.Fprintf(t, "%.4f\t%.4f\t%s\t%.4f\t%.3f\t%.2f s\t%.2f s\t%s\t", x.Metrics.NDCG10, x.Metrics.NDCG10Error, second, x.Metrics.Recall20, x.Metrics.Coverage,
 				x.FitSeconds, x.ScoreSeconds, x.Size())
 		} else {
-			fmt.Fprintf(t, "–\t\t\t\t%.2f s\t\t\t", x.FitSeconds)
+			fmt.Fprintf(t, "–\t\t\t\t\t%.2f s\t\t\t", x.FitSeconds)
 		}
 		fmt.Fprintln(t, x.Note())
 	}
@@ -54,6 +58,9 @@ func (t *Trial) Note() string {
 	text := describe(t, "", "")
 	if text == "" {
 		text = "defaults"
+	}
+	if t.Teacher > 0 {
+		text += fmt.Sprintf("; made of trial %d, and loses %.4f to it", t.Teacher, t.Loss)
 	}
 	switch {
 	case t.Stopped != "":

@@ -16,6 +16,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/als"
+	"github.com/rhythmiq/rhythmiq/ml/distill"
 	"github.com/rhythmiq/rhythmiq/ml/itemknn"
 	"github.com/rhythmiq/rhythmiq/ml/mltest"
 	"github.com/rhythmiq/rhythmiq/ml/popular"
@@ -120,6 +121,137 @@ func TestSelectBlends(t *testing.T) {
 	s, err = ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: small(), Trials: 3, NoBlend: true})
 	require.NoError(t, err)
 	require.Len(t, s.Trials, 3)
+}
+
+// The best of a search are measured on a second holdout, and chosen by both.
+func TestSelectConfirmsFinalists(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(300, 96, 4, 2)
+	o := ml.SelectOptions{Algorithms: []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}}, Trials: 16, Seed: 1}
+	s, err := ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	of := map[string]int{}
+	mean := func(x *ml.Trial) float64 { return (x.Metrics.NDCG10 + x.Second.NDCG10) / 2 }
+	for i := range s.Trials {
+		x := &s.Trials[i]
+		if x.Second == nil {
+			continue
+		}
+		of[x.Algorithm]++
+		require.Positive(t, x.Second.Listeners)
+		require.NotEqual(t, x.Metrics, *x.Second)
+		require.LessOrEqual(t, mean(x), mean(&s.Trials[s.Best])+0.005, "none is better by more than nothing")
+	}
+	require.Equal(t, 3, of["itemknn"], s)
+	require.Equal(t, 3, of["rp3beta"], s)
+	best := s.Trials[s.Best]
+	require.NotNil(t, best.Second)
+	require.Contains(t, s.Reason, fmt.Sprintf("and %.4f of a second holdout", best.Second.NDCG10))
+	require.Contains(t, s.String(), fmt.Sprintf("  %.4f  ", best.Second.NDCG10))
+	if b := slices.IndexFunc(s.Trials, func(x ml.Trial) bool { return x.Algorithm == "blend" }); b >= 0 {
+		require.NotNil(t, s.Trials[b].Second, "a blend is measured on both, too")
+	}
+	// What a finalist is measured by is what it did not see.
+	train, _ := d.Split(1, 0)
+	a, v := s.Chosen()
+	if best.Parts == nil {
+		require.Equal(t, best.Values, v)
+		_, err = a.Fit(t.Context(), train, v, ml.FitOptions{Seed: best.Seed})
+		require.NoError(t, err)
+	}
+
+	o.OneHoldout = true
+	s, err = ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	for _, x := range s.Trials {
+		require.Nil(t, x.Second)
+	}
+	// Tried once each, nothing was best by luck.
+	s, err = ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: o.Algorithms, Trials: 3, Seed: 1})
+	require.NoError(t, err)
+	for _, x := range s.Trials {
+		require.Nil(t, x.Second)
+	}
+}
+
+// An algorithm's best is another if the first was so by luck only: it is that on both holdouts which is chosen, fitted again.
+func TestSelectIsNotTakenInByLuck(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(200, 96, 4, 2)
+	train, valid := d.Split(1, 0)
+	var fits []string
+	lucky := script{name: "lucky", params: []ml.Parameter{{Name: "luck", Choices: []string{"none", "some"}}}, fit: func(_ context.Context, on *ml.Data, v ml.Values, _ ml.FitOptions) (ml.Model, error) {
+		fits = append(fits, v["luck"])
+		m := oracle{name: "lucky", items: on.Items, valid: d.Heard, share: 0.5}
+		if v["luck"] == "some" { // it knows the first holdout, and nothing else
+			m.valid, m.share = valid, 0.7
+		}
+		return m, nil
+	}}
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: []ml.Algorithm{lucky}, Trials: 2, Seed: 1, NoBlend: true})
+	require.NoError(t, err)
+	require.Greater(t, s.Trials[1].Metrics.NDCG10, s.Trials[0].Metrics.NDCG10)
+	require.Less(t, s.Trials[1].Second.NDCG10, s.Trials[0].Second.NDCG10)
+	require.Equal(t, 0, s.Best, s)
+	require.Equal(t, train.Items, s.Model().Items())
+	require.Equal(t, []string{"", "some", "some", "", ""}, fits, "two on the first holdout, the best first on the second, and the new best again")
+}
+
+// Smaller models are made of the best factored one, and told of with what they lose.
+func TestSelectDistills(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(300, 96, 4, 2)
+	o := ml.SelectOptions{
+		Algorithms: []ml.Algorithm{popular.Algorithm{}, als.Algorithm{}}, Trials: 4, Seed: 1, NoBlend: true, Distill: distill.Algorithm{},
+		Fixed: map[string]ml.Values{"als": {"factors": "40", "regularization": "2", "weight": "binary"}},
+	}
+	s, err := ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	var factors []string
+	for i, x := range s.Trials {
+		if x.Algorithm != "distill" {
+			require.Zero(t, x.Teacher)
+			continue
+		}
+		factors = append(factors, x.Values["factors"])
+		teacher := s.Trials[x.Teacher-1]
+		require.Equal(t, "als", teacher.Algorithm)
+		require.InDelta(t, teacher.Metrics.NDCG10-x.Metrics.NDCG10, x.Loss, 1e-12)
+		require.Less(t, x.Bytes, teacher.Bytes)
+		require.Greater(t, x.FitSeconds, teacher.FitSeconds)
+		require.NotNil(t, x.Second)
+		require.Contains(t, x.Note(), fmt.Sprintf("made of trial %d", x.Teacher))
+		require.Equal(t, i+1, x.Number)
+		require.Equal(t, "40", x.Values["teacher-factors"])
+	}
+	require.Equal(t, []string{"20", "10", "5"}, factors, s)
+	best := s.Trials[s.Best]
+	require.Equal(t, "distill", best.Algorithm, "four groups need no forty factors: %v", s)
+	a, v := s.Chosen()
+	train, valid := d.Split(1, 0)
+	m, err := a.Fit(t.Context(), train, v, ml.FitOptions{Seed: best.Seed})
+	require.NoError(t, err)
+	got, err := ml.Evaluate(t.Context(), m, train.Heard, valid, 1)
+	require.NoError(t, err)
+	require.InDelta(t, best.Metrics.NDCG10, got.NDCG10, 1e-9, "fitted again it is the same")
+	require.Equal(t, s.Model().Tensors(), m.Tensors())
+
+	// Nothing of no factors is made smaller, and what cannot be is told of.
+	o.Algorithms, o.Fixed = []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}}, nil
+	s, err = ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	require.False(t, slices.ContainsFunc(s.Trials, func(x ml.Trial) bool { return x.Algorithm == "distill" }))
+	o.Algorithms, o.Distill = []ml.Algorithm{als.Algorithm{}}, clumsy{}
+	s, err = ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	require.Equal(t, "it fell", s.Trials[len(s.Trials)-1].Error)
+}
+
+// clumsy makes no student.
+type clumsy struct{ distill.Algorithm }
+
+func (clumsy) Student(context.Context, ml.Factored, *ml.Data, int, ml.FitOptions) (ml.Model, error) {
+	return nil, errors.New("it fell")
 }
 
 // script is an algorithm whose models and failures are as told.

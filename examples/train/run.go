@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/distill"
 	"github.com/rhythmiq/rhythmiq/ml/report"
 )
 
@@ -130,9 +131,10 @@ func (f *flags) writable() error {
 
 // choose tries all models, or measures the one that there is, and says what came of it.
 func (f *flags) choose(ctx context.Context, d *ml.Data, valid *ml.Matrix, stdout io.Writer, tick *ticker) (*ml.Selection, error) {
-	o := ml.SelectOptions{Algorithms: models(), Budget: f.budget, Trials: f.trials, Seed: f.seed, Threads: f.threads, Valid: valid, Progress: tick.trial}
+	o := ml.SelectOptions{Algorithms: models(), Distill: distill.Algorithm{}, Budget: f.budget, Trials: f.trials, Seed: f.seed, Threads: f.threads, Valid: valid, Progress: tick.trial}
 	if a := modelNamed(f.model); a != nil {
 		o.Algorithms, o.Fixed, o.Budget, o.Trials, o.NoBlend = []ml.Algorithm{a}, map[string]ml.Values{a.Name(): f.values}, 0, 1, true
+		o.Distill = nil
 		o.Listeners = len(d.Listeners) // all: there is time for that
 	}
 	s, err := ml.Select(ctx, d, o)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/als"
@@ -66,16 +69,36 @@ type Algorithm struct {
 	Values  ml.Values    // the teacher's
 }
 
-var _ ml.Algorithm = Algorithm{}
+var _ ml.Distiller = Algorithm{}
 
 // Name implements ml.Algorithm.
 func (Algorithm) Name() string { return "distill" }
 
-// Parameters implements ml.Algorithm.
-func (Algorithm) Parameters() []ml.Parameter {
-	return []ml.Parameter{
+// Parameters implements ml.Algorithm. Those of the teacher have "teacher-" before their names, and are not searched.
+func (a Algorithm) Parameters() []ml.Parameter {
+	all := []ml.Parameter{
 		{Name: factorsName, Doc: "length of the student's vectors, at most the teacher's", Default: 32, Min: 1, Max: 1024, Whole: true, From: 8, To: 64, Log: true},
 	}
+	of := a.teacher().Parameters()
+	for _, p := range of {
+		p.Default, p.From, p.To, p.Log = a.Values.Number(of, p.Name), 0, 0, false
+		if p.Choices != nil {
+			is := a.Values.Choice(of, p.Name)
+			p.Default, p.Choices = 0, append([]string{is}, slices.DeleteFunc(slices.Clone(p.Choices), func(c string) bool { return c == is })...)
+		}
+		p.Name, p.Doc = teacherName+p.Name, "of the teacher: "+p.Doc
+		all = append(all, p)
+	}
+	return all
+}
+
+const teacherName = "teacher-"
+
+func (a Algorithm) teacher() ml.Algorithm {
+	if a.Teacher == nil {
+		return als.Algorithm{}
+	}
+	return a.Teacher
 }
 
 // Fit implements ml.Algorithm. Progress, checkpoints, and how far the result depends on the number of threads are the teacher's. It starts from no model, and is not watched: there is
@@ -84,20 +107,37 @@ func (a Algorithm) Fit(ctx context.Context, d *ml.Data, v ml.Values, o ml.FitOpt
 	if err := v.Check(a.Parameters()); err != nil {
 		return nil, err
 	}
-	by := a.Teacher
-	if by == nil {
-		by = als.Algorithm{}
+	values := ml.Values{}
+	maps.Copy(values, a.Values)
+	for name, text := range v {
+		if name, ok := strings.CutPrefix(name, teacherName); ok {
+			values[name] = text
+		}
 	}
 	o.Start, o.Watch = nil, nil
-	m, err := by.Fit(ctx, d, a.Values, o)
+	m, err := a.teacher().Fit(ctx, d, values, o)
 	if err != nil {
 		return nil, err
 	}
 	teacher, ok := m.(ml.Factored)
 	if !ok {
-		return nil, fmt.Errorf("distill: %s cannot teach: its scores are no inner products", by.Name())
+		return nil, fmt.Errorf("distill: %s cannot teach: its scores are no inner products", a.teacher().Name())
 	}
-	s, err := Student(ctx, teacher, d, int(v.Number(a.Parameters(), factorsName)), o)
+	return a.Student(ctx, teacher, d, int(v.Number(a.Parameters(), factorsName)), o)
+}
+
+// Of implements ml.Distiller.
+func (Algorithm) Of(teacher ml.Algorithm, v ml.Values, factors int) (ml.Algorithm, ml.Values) {
+	values := ml.Values{factorsName: strconv.Itoa(factors)}
+	for name, text := range v {
+		values[teacherName+name] = text
+	}
+	return Algorithm{Teacher: teacher}, values
+}
+
+// Student implements ml.Distiller, as the function of the same name does.
+func (Algorithm) Student(ctx context.Context, teacher ml.Factored, d *ml.Data, factors int, o ml.FitOptions) (ml.Model, error) {
+	s, err := Student(ctx, teacher, d, factors, o)
 	if err != nil {
 		return nil, err
 	}
