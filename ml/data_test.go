@@ -1,6 +1,7 @@
 package ml_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -184,3 +185,47 @@ func TestEvaluate(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+// What is written is read back as it was, but for names that a table cannot hold.
+func TestWriteTSV(t *testing.T) {
+	t.Parallel()
+	var b ml.Builder
+	for i, item := range []string{"one", "two words", "ünï", "a\ttab", "a\nline", "\xff"} {
+		b.Add("ada", item, float32(i)+0.1, 100+int64(i))
+		b.Add("ben\r", item, 1, 0)
+		b.Add("cid", item, 1e-7, 1<<40)
+	}
+	d, err := b.Data()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	left, err := d.WriteTSV(t.Context(), &out)
+	require.NoError(t, err)
+	require.Equal(t, 6+2*3, left)
+	var again ml.Builder
+	require.NoError(t, again.ReadTSV(t.Context(), bytes.NewReader(out.Bytes())))
+	got, err := again.Data()
+	require.NoError(t, err)
+	require.Equal(t, []string{"ada", "cid"}, got.Listeners)
+	require.Equal(t, d.Items[:3], got.Items)
+	require.Equal(t, d.Heard.Weights[:3], got.Heard.Weights[:3])
+	require.Equal(t, []int64{100, 101, 102, 1 << 40, 1 << 40, 1 << 40}, got.Times)
+
+	d.Times = nil
+	out.Reset()
+	_, err = d.WriteTSV(t.Context(), &out)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(out.String(), "ada\tone\t0.1\nada\ttwo words\t1.1\n"), out.String())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = d.WriteTSV(ctx, &out)
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = d.WriteTSV(t.Context(), full{})
+	require.ErrorIs(t, err, errFull)
+}
+
+var errFull = errors.New("full")
+
+// full takes nothing.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }

@@ -68,9 +68,9 @@ func same(a, b *Trial) bool {
 
 // gap returns by how much NDCG@10 of a is above that of b, and the standard error of that, on both holdouts where both were measured on the second.
 func gap(a, b *Trial) (mean, standard float64) {
-	differences := make([]float64, len(a.gains))
-	for i := range differences {
-		differences[i] = a.gains[i] - b.gains[i]
+	differences := make([]float64, 0, len(a.gains)+len(a.secondGains))
+	for i := range a.gains {
+		differences = append(differences, a.gains[i]-b.gains[i])
 	}
 	if a.Second != nil && b.Second != nil {
 		for i := range a.secondGains {

@@ -10,6 +10,8 @@ import (
 const (
 	// finalists is how many trials of an algorithm are measured on the second holdout at most.
 	finalists = 3
+	// confirmWorth is how much of the NDCG@10 of the algorithm's best they must have.
+	confirmWorth = 0.95
 	// confirmShare is which part of the budget that may take.
 	confirmShare = 0.2
 	// againSalt makes the second split another than the first.
@@ -31,6 +33,7 @@ func (a *arm) confirmed() []*Trial {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *Trial) int { return cmp.Compare(b.Metrics.NDCG10, a.Metrics.NDCG10) })
+	all = slices.DeleteFunc(all, func(t *Trial) bool { return t.Metrics.NDCG10 < confirmWorth*all[0].Metrics.NDCG10 })
 	return all[:min(len(all), finalists)]
 }
 

@@ -25,9 +25,9 @@ import (
 // one shard in 16 did, and for the ids of the tracks.
 func (s *Service) TrainingData(ctx context.Context, until time.Time) (d *Data, err error) {
 	done := observe.Start(ctx, s.observer, "ml.read-training")
-	r := &trainingReader{}
+	r := &trainingReader{from: until.Add(-Retention)}
 	defer func() {
-		done(err, observe.Value{Name: "events", Number: float64(r.events)}, observe.Value{Name: "cells", Number: float64(len(r.liked))})
+		done(err, observe.Value{Name: "events", Number: float64(r.events)}, observe.Value{Name: "cells", Number: float64(r.cells)})
 	}()
 	for shard := range dayShards { // a listener is in one shard only
 		if err := r.shard(ctx, s, shard, until); err != nil {
@@ -45,15 +45,17 @@ func (s *Service) TrainingData(ctx context.Context, until time.Time) (d *Data, e
 type hearing struct {
 	listener, track int32
 	strength        int32 // in ten-thousandths: whole numbers add up to the same in any order
-	at              int64 // seconds since 1970 of the newest
+	at              int32 // seconds after the beginning of what is read, of the newest
 }
 
 const strengthUnits = 10_000
 
 type trainingReader struct {
+	from      time.Time // when what is read begins
 	tracks    names
-	listeners int32     // so many numbers are given
-	liked     []hearing // of the shards read, by listener and track, with more for the track than against it
+	listeners int32       // so many numbers are given
+	liked     [][]hearing // of each shard read, by listener and track, with more for the track than against it
+	cells     int         // in these
 	events    int
 }
 
@@ -62,7 +64,7 @@ func (r *trainingReader) shard(ctx context.Context, s *Service, shard int, until
 	numbers := map[uuid.UUID]int32{}
 	var all []hearing
 	full := mergeAt
-	from := until.Add(-Retention)
+	from := r.from
 	for d := dayOf(from); d.Before(until); d = d.Add(day) {
 		for l, err := range s.shardOfDay(ctx, d, shard) {
 			if err != nil {
@@ -78,18 +80,15 @@ func (r *trainingReader) shard(ctx context.Context, s *Service, shard int, until
 				numbers[l.ProfileID] = n
 			}
 			r.events++
-			all = append(all, hearing{n, r.tracks.number(l.TrackID), int32(math.Round(strengthUnits * l.Strength())), l.At.Unix()})
+			all = append(all, hearing{n, r.tracks.number(l.TrackID), int32(math.Round(strengthUnits * l.Strength())), int32(l.At.Unix() - from.Unix())})
 			if len(all) >= full {
 				all = merged(all)
 				full = max(mergeAt, 2*len(all)) //nolint:mnd // half of it is new each time
 			}
 		}
 	}
-	for _, h := range merged(all) {
-		if h.strength > 0 {
-			r.liked = append(r.liked, h)
-		}
-	}
+	all = slices.DeleteFunc(merged(all), func(h hearing) bool { return h.strength <= 0 })
+	r.liked, r.cells = append(r.liked, slices.Clone(all)), r.cells+len(all) // no larger than need be: there are 16 of them
 	return ctx.Err()
 }
 
@@ -119,8 +118,10 @@ const mostStrength = 1 << 30
 // permitted returns the ids of the tracks that count, in order, and for each track that was read its column, −1 for none.
 func (r *trainingReader) permitted(ctx context.Context, s *Service) (columns []int32, ids []string, err error) {
 	likes := make([]int, len(r.tracks.list))
-	for _, h := range r.liked {
-		likes[h.track]++
+	for _, of := range r.liked {
+		for _, h := range of {
+			likes[h.track]++
+		}
 	}
 	for i, id := range r.tracks.list {
 		if likes[i] >= s.minListeners {
@@ -157,22 +158,30 @@ func (s *Service) mayTrain(ctx context.Context, ids []string) (func(id string) b
 
 // data makes the data of those of the hearings whose tracks have a column. Listeners without any are left out.
 func (r *trainingReader) data(ctx context.Context, s *Service, columns []int32, ids []string) (*Data, error) {
-	liked := slices.DeleteFunc(r.liked, func(h hearing) bool { return columns[h.track] < 0 })
-	m := &Matrix{Columns: len(ids), Starts: []int{0}, Cols: make([]int32, len(liked)), Weights: make([]float32, len(liked))}
-	d := &Data{Items: ids, Heard: m, Times: make([]int64, len(liked))}
-	for from := 0; from < len(liked); {
-		to := from
-		for to < len(liked) && liked[to].listener == liked[from].listener {
-			liked[to].track = columns[liked[to].track]
-			to++
+	r.cells = 0
+	for i, of := range r.liked {
+		r.liked[i] = slices.DeleteFunc(of, func(h hearing) bool { return columns[h.track] < 0 })
+		r.cells += len(r.liked[i])
+	}
+	m := &Matrix{Columns: len(ids), Starts: []int{0}, Cols: make([]int32, 0, r.cells), Weights: make([]float32, 0, r.cells)}
+	d := &Data{Items: ids, Heard: m, Times: make([]int64, 0, r.cells)}
+	for i, liked := range r.liked {
+		for from := 0; from < len(liked); {
+			to := from
+			for to < len(liked) && liked[to].listener == liked[from].listener {
+				liked[to].track = columns[liked[to].track]
+				to++
+			}
+			slices.SortFunc(liked[from:to], func(a, b hearing) int { return cmp.Compare(a.track, b.track) })
+			for _, h := range liked[from:to] {
+				m.Cols, m.Weights = append(m.Cols, h.track), append(m.Weights, float32(h.strength)/strengthUnits)
+				d.Times = append(d.Times, r.from.Unix()+int64(h.at))
+			}
+			m.Starts = append(m.Starts, len(m.Cols))
+			d.Listeners = append(d.Listeners, strconv.Itoa(len(d.Listeners)))
+			from = to
 		}
-		slices.SortFunc(liked[from:to], func(a, b hearing) int { return cmp.Compare(a.track, b.track) })
-		for i := from; i < to; i++ {
-			m.Cols[i], m.Weights[i], d.Times[i] = liked[i].track, float32(liked[i].strength)/strengthUnits, liked[i].at
-		}
-		m.Starts = append(m.Starts, to)
-		d.Listeners = append(d.Listeners, strconv.Itoa(len(d.Listeners)))
-		from = to
+		r.liked[i] = nil // what is in the data is needed no more
 	}
 	var err error
 	if d.About, err = s.about(ctx, ids); err != nil {

@@ -137,3 +137,41 @@ func (b *Builder) line(line string) (wrong string) {
 	b.Add(fields[0], fields[1], float32(weight), seconds)
 	return ""
 }
+
+// WriteTSV writes the data as a table that [Builder.ReadTSV] reads, listener by listener: with times if they are known. Names that such a table cannot hold (those with a tab or the end of a line in
+// them, or empty ones) are left out; left is how many cells that were.
+func (d *Data) WriteTSV(ctx context.Context, w io.Writer) (left int, err error) {
+	b := bufio.NewWriterSize(w, 1<<16) //nolint:mnd // bytes
+	fits := make([]bool, len(d.Items))
+	for c, item := range d.Items {
+		fits[c] = inTSV(item)
+	}
+	var line []byte
+	for u, listener := range d.Listeners {
+		if u&0xff == 0 && ctx.Err() != nil {
+			return left, ctx.Err()
+		}
+		known := inTSV(listener)
+		for i := d.Heard.Starts[u]; i < d.Heard.Starts[u+1]; i++ {
+			c := d.Heard.Cols[i]
+			if !known || !fits[c] {
+				left++
+				continue
+			}
+			line = append(append(append(line[:0], listener...), '\t'), d.Items[c]...)
+			line = strconv.AppendFloat(append(line, '\t'), float64(d.Heard.Weights[i]), 'g', -1, 32)
+			if d.Times != nil {
+				line = strconv.AppendInt(append(line, '\t'), d.Times[i], 10)
+			}
+			if _, err := b.Write(append(line, '\n')); err != nil {
+				return left, err
+			}
+		}
+	}
+	return left, b.Flush()
+}
+
+// inTSV reports whether a name can stand in a table.
+func inTSV(name string) bool {
+	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, "\t\n\r")
+}

@@ -33,6 +33,7 @@ type flags struct {
 	cacheTTL              time.Duration
 
 	exportTo, importFrom string
+	table                string
 	notEmpty, unfinished bool
 }
 
@@ -46,7 +47,7 @@ var stores = []struct {
 	{"dynamodb", []string{"dynamodb-endpoint", "table-prefix", "create-tables", "cache", "cache-ttl"}},
 }
 
-// serving are the flags that are of no use to -export and -import.
+// serving are the flags that are of no use to -export, -import and -export-training, but for the catalog to that.
 var serving = []string{"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
@@ -73,6 +74,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long a stop waits for running requests")
 	fs.StringVar(&f.exportTo, "export", "", "write all that the store holds to `file`, and serve nothing; stop the servers first")
 	fs.StringVar(&f.importFrom, "import", "", "put all that -export wrote to `file` into the store, and serve nothing")
+	fs.StringVar(&f.table, "export-training", "", "write who heard what to `file`, as examples/train reads it, and serve nothing: what models here would be trained on, with listeners as numbers")
 	fs.BoolVar(&f.notEmpty, "not-empty", false, "-import also into a store that already holds something")
 	fs.BoolVar(&f.unfinished, "unfinished", false, "-import also a file that is cut short or damaged, as far as it is right")
 	if err := fs.Parse(args); err != nil {
@@ -131,23 +133,26 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 }
 
 // moving says whether this is a move.
-func (f *flags) moving() bool { return f.exportTo != "" || f.importFrom != "" }
+func (f *flags) moving() bool { return f.exportTo != "" || f.importFrom != "" || f.table != "" }
 
 // checkMove says what is wrong with the flags of a move.
 func (f *flags) checkMove(fs *flag.FlagSet) (wrong []string) {
-	what := "-export"
-	if f.importFrom != "" {
-		what = "-import"
+	var all []string
+	for _, move := range []struct{ name, file string }{{"-export", f.exportTo}, {"-import", f.importFrom}, {"-export-training", f.table}} {
+		if move.file != "" {
+			all = append(all, move.name)
+		}
 	}
-	moving := f.moving()
-	if f.exportTo != "" && f.importFrom != "" {
-		wrong = append(wrong, "-export and -import are two commands")
+	what, moving := strings.Join(all, " and "), f.moving()
+	if len(all) > 1 {
+		wrong = append(wrong, fmt.Sprintf("%s are %d commands", what, len(all)))
 	}
 	if moving && f.store == "memory" {
 		wrong = append(wrong, what+" needs a store that lasts, and the store is memory")
 	}
 	fs.Visit(func(given *flag.Flag) {
 		switch {
+		case given.Name == "catalog" && f.table != "": // it says what may be learned from
 		case moving && slices.Contains(serving, given.Name):
 			wrong = append(wrong, fmt.Sprintf("-%s is for serving, and %s serves nothing", given.Name, what))
 		case f.importFrom == "" && slices.Contains([]string{"not-empty", "unfinished"}, given.Name):

@@ -20,7 +20,7 @@ func move(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: f.logLevel}))
 	// Opening a store may make one: not with nothing to export, nor for a file that is not there.
 	needed := f.importFrom
-	if f.exportTo != "" && f.store == "sqlite" {
+	if f.importFrom == "" && f.store == "sqlite" {
 		needed = f.db
 	}
 	if needed != "" {
@@ -33,6 +33,9 @@ func move(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, kept.close()) }()
+	if f.table != "" {
+		return exportTraining(ctx, f, kept, stdout, log)
+	}
 	t := newTeller(stderr)
 	var sum archive.Summary
 	var done string

@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
+	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/archive"
 	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
@@ -28,6 +30,60 @@ func command(ctx context.Context, args ...string) (code int, stdout, stderr stri
 	var out, err bytes.Buffer
 	code = run(ctx, args, &out, &err)
 	return code, out.String(), err.String()
+}
+
+// What was heard comes out as a table that models can be trained on, with nobody's id in it.
+func TestExportTraining(t *testing.T) {
+	dir := t.TempDir()
+	db, file := filepath.Join(dir, "x.db"), filepath.Join(dir, "heard.tsv")
+	s := start(t, "-db", db, "-rate", "0")
+	for i := range 4 {
+		name := fmt.Sprint("ada", i)
+		registration := strings.NewReplacer(`"ada"`, strconv.Quote(name), "ada@", name+"@").Replace(ada)
+		status, answer := call(t, s.client, http.MethodPost, s.base+"/profiles", "", registration)
+		require.Equal(t, 201, status, answer)
+		me := "/profiles/" + answer["profileId"].(string)
+		_, answer = call(t, s.client, http.MethodPost, s.base+"/sessions", "", fmt.Sprintf(`{"username":%q,"password":"correct horse battery"}`, name))
+		var events []string
+		for j := range 5 {
+			track := fmt.Sprintf("demo-jazz-%03d", 1+j+i/3) // the fourth is one ahead
+			events = append(events, fmt.Sprintf(`{"eventId":%q,"trackId":%q,"action":"complete","at":%q}`, uuid.NewString(), track, time.Now().UTC().Format(time.RFC3339)))
+		}
+		status, answer = call(t, s.client, http.MethodPost, s.base+me+"/interactions", answer["token"].(string), `{"events":[`+strings.Join(events, ",")+`]}`)
+		require.Less(t, status, 300, answer)
+	}
+	require.Equal(t, 0, s.stop())
+
+	code, said, stderr := command(t.Context(), "-db", db, "-export-training", file)
+	require.Equal(t, 0, code, stderr)
+	require.Equal(t, fmt.Sprintf("Wrote 19 lines of 4 listeners and 5 tracks from %s to %s.\n", db, file), said)
+	if runtime.GOOS != "windows" {
+		info, err := os.Stat(file)
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Regexp(t, `^([0-3]\tdemo-jazz-00[1-5]\t0\.4\t\d{10}\n){19}$`, string(text))
+	var b ml.Builder
+	require.NoError(t, b.ReadTSV(t.Context(), bytes.NewReader(text)))
+	d, err := b.Data()
+	require.NoError(t, err)
+	require.Equal(t, 19, d.Heard.Cells())
+
+	for _, args := range [][]string{
+		{"-db", filepath.Join(dir, "none.db"), "-export-training", file},
+		{"-db", db, "-export-training", filepath.Join(dir, "none", "x")},
+		{"-db", db, "-export-training", file, "-catalog", filepath.Join(dir, "none.csv")},
+		{"-db", db, "-export-training", dir},
+	} {
+		code, _, stderr := command(t.Context(), args...)
+		require.Equal(t, 1, code, args)
+		require.NotEmpty(t, stderr)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*.tsv.*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 // A listener finds everything in the new house, and is still logged in.
@@ -115,9 +171,12 @@ func TestMoveFlags(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"-export", "a", "-import", "b"}, "-export and -import are two commands"},
+		{[]string{"-export", "a", "-import", "b"}, "-export and -import are 2 commands"},
 		{[]string{"-export", "a", "-store", "memory"}, "-export needs a store that lasts, and the store is memory"},
 		{[]string{"-import", "a", "-store", "memory"}, "-import needs a store that lasts, and the store is memory"},
+		{[]string{"-export", "a", "-import", "b", "-export-training", "c"}, "-export and -import and -export-training are 3 commands"},
+		{[]string{"-export-training", "a", "-catalog", "x", "-addr", ":80"}, "-addr is for serving, and -export-training serves nothing"},
+		{[]string{"-export-training", "a", "-store", "memory"}, "-export-training needs a store that lasts"},
 		{[]string{"-export", "a", "-addr", ":80"}, "-addr is for serving, and -export serves nothing"},
 		{[]string{"-import", "a", "-store", "dynamodb", "-cache", "8MiB"}, "-cache is for serving, and -import serves nothing"},
 		{[]string{"-not-empty"}, "-not-empty goes with -import"},
