@@ -202,25 +202,35 @@ func (a *attempt) begin() (settle func(failed bool), err error) {
 
 // open adds a session to the login that was found, if the password is still the one that was proved.
 func (a *attempt) open(ctx context.Context, seen store.Item, proved, fresh string) (Session, error) {
-	now := a.now().UTC().Truncate(time.Second)
-	session := Session{ID: uuid.New(), ProfileID: seen.Key.Partition, CreatedAt: now, ExpiresAt: now.Add(a.ttl)}
+	return a.Service.open(ctx, seen, func(lg *login, found bool) error {
+		if !found || lg.Password != proved {
+			return errPasswordChanged // or the profile is gone, and the next attempt will say so
+		}
+		if fresh != "" {
+			lg.Password = fresh
+		}
+		return nil
+	})
+}
+
+// open adds a session to a login that was read just now, if check, which may change the login, agrees to it as it stands.
+func (s *Service) open(ctx context.Context, seen store.Item, check func(lg *login, found bool) error) (Session, error) {
+	now := s.now().UTC().Truncate(time.Second)
+	session := Session{ID: uuid.New(), ProfileID: seen.Key.Partition, CreatedAt: now, ExpiresAt: now.Add(s.ttl)}
 	var err error
 	// The key before the session: no session is kept whose token could not be signed.
-	if session.Token, err = a.sign(ctx, session); err != nil {
+	if session.Token, err = s.sign(ctx, session); err != nil {
 		return Session{}, err
 	}
-	_, err = store.UpdateFrom(ctx, a.store, seen, func(old store.Item, found bool) ([]store.Write, error) {
+	_, err = store.UpdateFrom(ctx, s.store, seen, func(old store.Item, found bool) ([]store.Write, error) {
 		var lg login
 		if found {
 			if err := old.Decode(&lg); err != nil {
 				return nil, err
 			}
 		}
-		if !found || lg.Password != proved {
-			return nil, errPasswordChanged // or the profile is gone, and the next attempt will say so
-		}
-		if fresh != "" {
-			lg.Password = fresh
+		if err := check(&lg, found); err != nil {
+			return nil, err
 		}
 		lg.Sessions = append(lg.alive(now), savedSession{ID: session.ID, Created: now.Unix(), Expires: session.ExpiresAt.Unix()})
 		lg.Sessions = lg.Sessions[max(0, len(lg.Sessions)-maxSessions):]
