@@ -1,0 +1,170 @@
+package spotify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// BeginSignIn begins to find out whose browser it is; see [Links.Begin]. It asks for the scopes of every link, so that the account can be linked at once where
+// it is not.
+func (l *Links) BeginSignIn(ctx context.Context) (_ linking.Begun, err error) {
+	defer observe.Watch(ctx, l.o.Observer, "spotify.begin-sign-in")(&err)
+	return l.begin(ctx, uuid.Nil, l.scopes())
+}
+
+// signedIn finds the profile of somebody who has proved whose account they have.
+func (l *Links) signedIn(ctx context.Context, out linking.Outcome, who owner, t tokens) (linking.Outcome, error) {
+	id, err := l.whose(ctx, who)
+	if err != nil {
+		return out, err
+	}
+	if id != uuid.Nil {
+		return l.welcome(ctx, out, id, who, t)
+	}
+	if l.o.Register == nil {
+		out.SignIn = false
+		out.Pending, out.ExpiresAt, err = l.wait(ctx, who, t)
+		return out, err
+	}
+	if id, err = l.o.Register(ctx, Account{ID: who.name(), DisplayName: who.DisplayName}); err != nil {
+		return out, fmt.Errorf("spotify: register: %w", err)
+	}
+	out.ProfileID = id
+	rec, err := l.link(ctx, id, who, t)
+	if errors.Is(err, errTaken) {
+		// The same account signed in twice at once, and the other one was registered first.
+		if first, found := l.whose(ctx, who); found == nil && first != uuid.Nil {
+			return l.welcome(ctx, out, first, who, t)
+		}
+	}
+	out.Link = l.shown(rec)
+	return out, err
+}
+
+// whose returns the profile that an account is linked to, zero where there is none.
+func (l *Links) whose(ctx context.Context, who owner) (uuid.UUID, error) {
+	for _, key := range who.claimKeys() {
+		item, err := l.store.Get(ctx, key, store.Strong)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		var c claim
+		if err == nil {
+			err = item.Decode(&c)
+		}
+		return c.ProfileID, err
+	}
+	return uuid.Nil, nil
+}
+
+// welcome takes what somebody who signs in has authorized by it, unless that is less than what they had: a sign-in asks for no more than every link does.
+func (l *Links) welcome(ctx context.Context, out linking.Outcome, id uuid.UUID, who owner, t tokens) (linking.Outcome, error) {
+	out.ProfileID = id
+	_, rec, found, err := l.read(ctx, id)
+	if err != nil {
+		return out, err
+	}
+	if found && (rec.Tokens == nil || covers(t.scopes, rec.Scopes)) {
+		if rec, err = l.link(ctx, id, who, t); err != nil {
+			return out, err
+		}
+	}
+	out.Link = l.shown(rec)
+	return out, nil
+}
+
+func covers(have, need []string) bool {
+	granted := map[string]bool{}
+	for _, scope := range have {
+		granted[scope] = true
+	}
+	for _, scope := range need {
+		if !granted[scope] {
+			return false
+		}
+	}
+	return true
+}
+
+// pending is an account that waits to be linked. It is kept under a hash of the token that whoever signed in was given, sealed.
+type pending struct {
+	Owner   owner     `json:"owner"`
+	Tokens  tokens    `json:"tokens"`
+	Scopes  []string  `json:"scopes"`
+	Expires time.Time `json:"expires"`
+}
+
+type savedPending struct {
+	Sealed []byte `json:"sealed"`
+}
+
+func pendingKey(token string) store.Key { return hashed("spotify-pending", token, "pending") }
+
+// wait keeps an account until somebody who may says to which profile it belongs.
+func (l *Links) wait(ctx context.Context, who owner, t tokens) (token string, until time.Time, err error) {
+	token = text(newSecret(stateBytes))
+	key := pendingKey(token)
+	sealed, err := l.seal(ctx, key, pending{Owner: who, Tokens: t, Scopes: t.scopes, Expires: t.expires})
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	until = l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
+	w := put(key, savedPending{sealed}, store.Absent)
+	w.ExpiresAt = until
+	return token, until, store.Settle(ctx, l.store, w)
+}
+
+var (
+	errNoPending = &fault.Error{
+		Kind: fault.Invalid, Message: fault.ValidationFailed,
+		Fields: map[string]string{"pendingLink": "Is unknown or has expired. Please sign in with Spotify again."},
+	}
+	errPendingUsed = fault.New(fault.Conflict, "This account was linked meanwhile")
+)
+
+// Attach links the account with which somebody signed in who has found a profile since: r.Pending is the outcome's.
+func (l *Links) Attach(ctx context.Context, profileID uuid.UUID, r linking.Request) (_ Link, err error) {
+	defer observe.Watch(ctx, l.o.Observer, "spotify.attach")(&err)
+	var f fault.Fields
+	if len(r.Scopes) > 0 {
+		f.Add("scopes", "Must not be given with a pendingLink")
+	}
+	if err := f.Err(); err != nil {
+		return Link{}, err
+	}
+	if err := profile.CheckOpen(ctx, l.store, profileID); err != nil {
+		return Link{}, err
+	}
+	key := pendingKey(r.Pending)
+	item, err := l.store.Get(ctx, key, store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return Link{}, errNoPending
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	var saved savedPending
+	if err := item.Decode(&saved); err != nil {
+		return Link{}, err
+	}
+	var p pending
+	if err := l.open(ctx, key, saved.Sealed, &p); err != nil {
+		return Link{}, sealedAway(err, errNoPending)
+	}
+	p.Tokens.scopes, p.Tokens.expires = p.Scopes, p.Expires
+	rec, err := l.link(ctx, profileID, p.Owner, p.Tokens, store.Delete(key, store.VersionIs(item.Version)))
+	if err != nil {
+		return Link{}, err
+	}
+	return l.shown(rec), nil
+}

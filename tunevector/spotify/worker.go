@@ -1,0 +1,163 @@
+package spotify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/jobs"
+	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+const (
+	workerLease = 2 * time.Minute // of whoever works; it is renewed with every batch
+	batch       = 256             // jobs that are taken at once
+	maxBatch    = 1000            // that a listing gives
+)
+
+// Work does what is due, until nothing is: it saves tokens that the store could not be given, finishes what ended links left behind, and refreshes tokens before
+// they expire, so many at once and in a second as the Options say. One process does it at a time, under a lease; for the others there is nothing to do. Killed
+// anywhere it leaves jobs that are still due. What fails is tried again later and does not keep it from the rest; the error tells of the first that was not
+// Spotify's.
+func (l *Links) Work(ctx context.Context) (err error) {
+	done := observe.Start(ctx, l.o.Observer, "spotify.work")
+	p := &pass{l: l, seen: map[uuid.UUID]bool{}}
+	defer func() {
+		done(err, observe.Value{Name: "refreshed", Number: float64(p.refreshed)}, observe.Value{Name: "failed", Number: float64(p.failed)})
+	}()
+	failed := l.saveAll(ctx) // in this process alone; whoever has the lease
+	lease, err := l.takeWork(ctx)
+	if err != nil || lease == (store.Version{}) {
+		return errors.Join(failed, err)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+		defer cancel()
+		// If this fails, it runs out.
+		_ = store.Settle(ctx, l.store, store.Delete(workerKey(), store.VersionIs(lease)))
+	}()
+	err = unlinking.Resume(ctx, l.store, func(ctx context.Context, id uuid.UUID, _ store.Item) error { return l.forget(ctx, id) })
+	failed = errors.Join(failed, err)
+	for ctx.Err() == nil {
+		more, err := p.batch(ctx)
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		if !more {
+			break
+		}
+		if lease, err = l.keepWork(ctx, lease); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	return errors.Join(failed, p.err, ctx.Err())
+}
+
+func workerKey() store.Key { return hashed("spotify", "worker", "worker") }
+
+func (l *Links) workItem() store.Item {
+	return store.Item{Key: workerKey(), ExpiresAt: l.o.Now().Add(workerLease).UTC().Truncate(time.Second), Body: []byte(`{}`)}
+}
+
+// takeWork takes the lease, and returns the zero version where another process has it.
+func (l *Links) takeWork(ctx context.Context) (store.Version, error) {
+	w := store.Put(l.workItem(), store.Absent)
+	err := store.Settle(ctx, l.store, w)
+	if store.Has(err, w.Key) {
+		return store.Version{}, nil
+	}
+	return w.Version, err
+}
+
+// keepWork renews the lease. It fails with a conflict where another process has it by now.
+func (l *Links) keepWork(ctx context.Context, v store.Version) (store.Version, error) {
+	w := store.Put(l.workItem(), store.VersionIs(v))
+	if err := store.Settle(ctx, l.store, w); err != nil {
+		return v, fmt.Errorf("spotify: the worker's lease: %w", err)
+	}
+	return w.Version, nil
+}
+
+// pass is one run of the worker.
+type pass struct {
+	l     *Links
+	seen  map[uuid.UUID]bool // no link twice in one pass, whatever becomes of its job
+	stuck int                // jobs that were seen and are due still
+
+	mu                sync.Mutex
+	refreshed, failed int
+	err               error
+}
+
+// batch refreshes what is due now, and reports whether there was anything.
+func (p *pass) batch(ctx context.Context) (more bool, err error) {
+	due, err := refreshing.Due(ctx, p.l.store, p.l.o.Now(), min(batch+p.stuck, maxBatch))
+	if err != nil {
+		return false, err
+	}
+	work := make(chan jobs.Due)
+	var workers sync.WaitGroup
+	for range min(p.l.o.Workers, len(due)) {
+		workers.Go(func() {
+			for job := range work {
+				p.note(p.l.refreshDue(ctx, job))
+			}
+		})
+	}
+	p.stuck = 0
+	for _, job := range due {
+		if p.seen[job.ID] {
+			p.stuck++
+			continue
+		}
+		p.seen[job.ID], more = true, true
+		select {
+		case work <- job:
+		case <-ctx.Done(): // the others are taken for as good as done: the pass ends
+		}
+	}
+	close(work)
+	workers.Wait()
+	return more, nil
+}
+
+// note takes how one refresh went.
+func (p *pass) note(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err == nil:
+		p.refreshed++
+		return
+	case errors.Is(err, errUnderWay), errors.Is(err, ErrNotLinked):
+		return
+	case errors.Is(err, store.ErrUnavailable), errors.Is(err, ErrReauthRequired), errors.Is(err, ErrConfiguration), errors.Is(err, context.Canceled):
+		// Spotify is out of reach, or has said its last word; the job was moved, or is gone. A store that is out of reach is seen by the listing.
+	case p.err == nil:
+		p.err = err
+	}
+	p.failed++
+}
+
+// refreshDue refreshes the link that a job is about, or deletes a job that is about none.
+func (l *Links) refreshDue(ctx context.Context, job jobs.Due) error {
+	_, r, found, err := l.read(ctx, job.ID)
+	if err != nil {
+		return err
+	}
+	if !found || refreshing.DueKey(job.ID, r.Due) != job.Item.Key {
+		return store.Settle(ctx, l.store, store.Delete(job.Item.Key, store.None)) // nobody's
+	}
+	done, err := l.starts()
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = l.refresh(ctx, job.ID, need{due: r.Due})
+	return err
+}
