@@ -47,10 +47,13 @@ func (a *App) tasks() []task {
 			task{name: "look for models", passes: 1, do: a.Models.Poll},
 			task{name: "train models", passes: 1, do: a.Models.RetrainIfDue, long: true})
 	}
+	if a.Spotify != nil {
+		tasks = append(tasks, task{name: "refresh tokens of Spotify", passes: 1, do: a.Spotify.Work, long: true})
+	}
 	return tasks
 }
 
-// Run does what must happen in the background (unfinished deletions, wiping, popularity, models of taste, expired items) until ctx
+// Run does what must happen in the background (unfinished deletions, wiping, popularity, models of taste, tokens of linked accounts, expired items) until ctx
 // ends, and returns nil then. What fails is logged and tried again in about a minute. Everything stays correct without it, and several instances can
 // run it over one store.
 func (a *App) Run(ctx context.Context) error {
@@ -62,9 +65,12 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	var long sync.WaitGroup
 	defer long.Wait()
-	busy := make(chan struct{}, 1) // holds a token while a long task goes on
+	busy := make([]chan struct{}, len(tasks)) // each holds a token while its task goes on, if that is a long one
+	for i := range tasks {
+		busy[i] = make(chan struct{}, 1)
+	}
 	for pass := 0; ctx.Err() == nil; pass++ {
-		for _, t := range tasks {
+		for i, t := range tasks {
 			if pass%t.passes != 0 {
 				continue
 			}
@@ -73,10 +79,10 @@ func (a *App) Run(ctx context.Context) error {
 				continue
 			}
 			select {
-			case busy <- struct{}{}:
+			case busy[i] <- struct{}{}:
 				long.Go(func() {
 					do(t)
-					<-busy
+					<-busy[i]
 				})
 			default: // it goes on
 			}

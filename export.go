@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/tunevector"
@@ -18,7 +19,7 @@ import (
 )
 
 // Export writes everything that is held about a listener to w as one JSON document: the profile and its external
-// identity, sessions (without tokens), API keys (without secrets), preferences set and learned, variables with their
+// identity, the account linked at Spotify (without tokens), sessions (without tokens), API keys (without secrets), preferences set and learned, variables with their
 // readings, tune vectors with their plans, and interactions. Lists are written page by page, so memory stays bounded
 // and the document is not a snapshot of one moment. If the profile does not exist, Export returns [ErrNotFound] and
 // writes nothing; after any other error w may hold an incomplete document, which is not valid JSON.
@@ -43,12 +44,21 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 	if err != nil {
 		return err
 	}
+	var linked linking.Link
+	if a.Spotify != nil {
+		if linked, err = a.Spotify.Link(ctx, profileID); err != nil {
+			return err
+		}
+	}
 	x := &exporter{w: bufio.NewWriter(w)}
 	x.open("{")
 	x.member("exportedAt", a.now().UTC())
 	x.member("profile", p)
 	if bound {
 		x.member("identity", map[string]string{"issuer": identity.Issuer, "subject": identity.Subject})
+	}
+	if linked.State != "" && linked.State != linking.None {
+		x.member("spotify", linked)
 	}
 	list(x, "sessions", values(shown(sessions)))
 	list(x, "apiKeys", pages(func(token string) ([]profile.APIKey, string, error) {

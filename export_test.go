@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
@@ -26,6 +27,7 @@ import (
 type document struct {
 	ExportedAt  time.Time          `json:"exportedAt"`
 	Profile     map[string]any     `json:"profile"`
+	Spotify     *linking.Link      `json:"spotify"`
 	Identity    map[string]string  `json:"identity"`
 	Sessions    []map[string]any   `json:"sessions"`
 	APIKeys     []map[string]any   `json:"apiKeys"`

@@ -28,7 +28,7 @@ import (
 // "PreferenceWeights[genre]" (see [FieldErrors]).
 func New(c Config) (*App, error) {
 	c = c.withDefaults()
-	a := &App{store: c.Store, now: c.Now, log: c.Logger, observer: c.Observer}
+	a := &App{store: c.Store, now: c.Now, log: c.Logger, observer: c.Observer, Spotify: c.Spotify}
 	var (
 		wrong mistakes
 		err   error
@@ -36,7 +36,7 @@ func New(c Config) (*App, error) {
 	a.Profiles, err = profile.NewService(c.Store, c.Profile)
 	wrong.add(err, "Profile.", "")
 	a.Preferences, err = preference.NewService(c.Store, preference.Options{
-		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights, Sources: preferenceSources(c.Music),
+		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights,
 	})
 	wrong.add(err, "PreferenceWeights", "weights")
 	a.Variables, err = variable.NewService(c.Store, variable.Options{Now: c.Now, Observer: c.Observer})
@@ -60,6 +60,9 @@ func New(c Config) (*App, error) {
 	// The order in which a listener's things are deleted: the vectors first, since they are made from the rest, and
 	// what a change of variables sets off finds none to plan; the log last, since learning goes on from it.
 	a.Profiles.Depend(a.TuneVectors, a.Variables, a.Preferences, a.Learning)
+	if a.Spotify != nil {
+		a.Profiles.Depend(a.Spotify)
+	}
 	return a, nil
 }
 
@@ -156,14 +159,6 @@ func described(music tunevector.MusicProvider) func(context.Context, []string) (
 		}
 		return items, nil
 	}
-}
-
-// preferenceSources are where the music provider can import preferences from.
-func preferenceSources(music tunevector.MusicProvider) []preference.Source {
-	if p, ok := music.(preference.Importer); ok {
-		return p.PreferenceSources()
-	}
-	return nil
 }
 
 // mistakes collects what the services find wrong with their part of a Config.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
@@ -31,6 +32,9 @@ type (
 	// Observer receives events, for metrics and traces.
 	Observer = observe.Observer
 )
+
+// SpotifyLinks links listeners' accounts at Spotify; package tunevector/spotify makes it.
+type SpotifyLinks = linking.Links
 
 // The kinds of error a host checks for with errors.Is.
 var (
@@ -72,6 +76,9 @@ type Config struct {
 	Trainer    ml.ModelTrainer  // over Blobs; nil: in this process, on half of the processors
 	Selection  ml.SelectOptions // how they are tried; the zero value: each once with its defaults
 	Precision  ml.Precision     // in which models of factors are searched for requests; "": FP32
+
+	// Spotify lets listeners link their accounts, sign in by them, and have them deleted and exported with their profile; over the same Store. nil: nobody can.
+	Spotify SpotifyLinks
 }
 
 // App is the wired services. It holds nothing that needs closing; a host closes the Store it gave.
@@ -82,6 +89,7 @@ type App struct {
 	Learning    *ml.Service
 	Models      *ml.Recommender // nil where there is no place to keep models
 	TuneVectors *tunevector.Service
+	Spotify     SpotifyLinks // nil where the Config has none
 
 	store    store.Store
 	now      func() time.Time

@@ -16,7 +16,8 @@ type reply struct {
 	status   int           // 0: 200
 	value    any           // the body, as JSON
 	version  store.Version // the ETag
-	location string        // the path of what was made
+	location string        // the path of what was made, or a URL elsewhere
+	cookie   string        // the Set-Cookie header
 	// raw and mediaType are a body that is not ours to encode.
 	raw       []byte
 	mediaType string
@@ -32,14 +33,15 @@ type answer struct {
 	body       []byte
 	mediaType  string // "": application/json
 	etag       string // with its quotes
-	location   string // below the prefix
+	location   string // below the prefix, or a URL elsewhere
+	cookie     string
 	challenge  string
 	retryAfter int // seconds; 0: none
 	done       bool
 }
 
 func (r reply) render() (answer, error) {
-	a := answer{status: r.status, location: r.location, body: r.raw, mediaType: r.mediaType, done: r.done}
+	a := answer{status: r.status, location: r.location, cookie: r.cookie, body: r.raw, mediaType: r.mediaType, done: r.done}
 	if a.status == 0 {
 		a.status = http.StatusOK
 	}
@@ -83,9 +85,12 @@ func etagOf(v store.Version) string {
 	return string(b[:])
 }
 
-func hashTag(body []byte) string {
+func hashTag(body []byte) string { return etagOf(hashOf(body)) }
+
+// hashOf is a version for what has none.
+func hashOf(body []byte) store.Version {
 	sum := sha256.Sum256(body)
-	return etagOf(store.Version(sum[:16]))
+	return store.Version(sum[:16])
 }
 
 // Header values that never change, shared by all answers: a header map keeps the slices it is given, and whoever adds to them copies
@@ -132,7 +137,13 @@ func (c *call) send(a answer) {
 		header["Etag"] = []string{a.etag}
 	}
 	if a.location != "" {
-		header["Location"] = []string{c.location(a.location)}
+		header["Location"] = []string{a.location}
+		if !isAbsolute(a.location) {
+			header["Location"] = []string{c.location(a.location)}
+		}
+	}
+	if a.cookie != "" {
+		header["Set-Cookie"] = []string{a.cookie}
 	}
 	if a.challenge != "" {
 		header["Www-Authenticate"] = []string{a.challenge}

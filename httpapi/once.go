@@ -51,6 +51,7 @@ type keptAnswer struct {
 	Body       []byte `json:"body"`
 	ETag       string `json:"etag,omitempty"`
 	Location   string `json:"location,omitempty"`
+	Cookie     string `json:"cookie,omitempty"`
 	RetryAfter int    `json:"retryAfter,omitempty"`
 }
 
@@ -257,7 +258,7 @@ func readAnswer(content []byte) (answer, error) {
 	if err := json.Unmarshal(content, &k); err != nil {
 		return answer{}, err
 	}
-	return answer{status: k.Status, body: k.Body, etag: k.ETag, location: k.Location, retryAfter: k.RetryAfter}, nil
+	return answer{status: k.Status, body: k.Body, etag: k.ETag, location: k.Location, cookie: k.Cookie, retryAfter: k.RetryAfter}, nil
 }
 
 // first claims the key and carries the request out, or fails, with a conflict where it is not the first one. It goes on
@@ -293,7 +294,7 @@ func (s *seal) carryOut(after context.Context, c *call, claim store.Version) ans
 	if !final(a.status) {
 		return a
 	}
-	content, err := json.Marshal(keptAnswer{a.status, a.body, a.etag, a.location, a.retryAfter})
+	content, err := json.Marshal(keptAnswer{a.status, a.body, a.etag, a.location, a.cookie, a.retryAfter})
 	if err != nil {
 		return c.failure(err)
 	}

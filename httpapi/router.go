@@ -25,6 +25,7 @@ type route struct {
 	keyless         bool // needs no API key where the host requires one
 	noStore         bool // the answer must not be kept by anyone
 	secret          bool // the answer or the body holds a secret
+	acts            bool // it is a GET that changes something, and no HEAD
 	handle          func(*call) (reply, error)
 
 	// What follows from the above.
@@ -84,7 +85,7 @@ func newTree(routes []route) *node {
 		}
 		full := r.complete()
 		n.methods[r.method] = full
-		if r.method == http.MethodGet {
+		if r.method == http.MethodGet && !r.acts {
 			n.methods[http.MethodHead] = full
 		}
 		n.allow = []string{allowed(n.methods)}

@@ -11,6 +11,7 @@ func (h *Handler) table() []route {
 		preferences, aPreference = aProfile + "/preferences", aProfile + "/preferences/{preferenceId}"
 		vectors, aVector         = aProfile + "/tune-vectors", aProfile + "/tune-vectors/{tuneVectorId}"
 		variables, aVariable     = aProfile + "/variables", aProfile + "/variables/{variableId}"
+		spotifyLink              = aProfile + "/spotify-link"
 		keys, aKey               = aProfile + "/api-keys", aProfile + "/api-keys/{apiKeyId}"
 	)
 	return []route{
@@ -50,6 +51,12 @@ func (h *Handler) table() []route {
 
 		{method: post, pattern: aProfile + "/interactions", name: "RecordInteractions", handle: h.recordInteractions},
 		{method: get, pattern: aProfile + "/recommendations", name: "ListRecommendations", handle: h.listRecommendations},
+
+		{method: post, pattern: spotifyLink, name: "CreateSpotifyLink", secret: true, noStore: true, handle: h.createLink},
+		{method: get, pattern: spotifyLink, name: "GetSpotifyLink", handle: h.getLink},
+		{method: del, pattern: spotifyLink, name: "DeleteSpotifyLink", handle: h.deleteLink},
+		{method: get, pattern: "/sign-in/spotify", name: "SignInBySpotify", auth: login, noStore: true, acts: true, handle: h.signInBySpotify},
+		{method: get, pattern: "/spotify/callback", name: "FinishSpotifyLink", auth: signUp, noStore: true, acts: true, handle: h.finishLink},
 
 		{method: get, pattern: "/healthz", name: "GetHealth", auth: free, handle: h.health},
 		{method: get, pattern: "/openapi.json", name: "GetDocument", auth: open, handle: h.document},

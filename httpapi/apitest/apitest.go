@@ -27,6 +27,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
+	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
 )
 
 // Open returns an empty store whose expiry goes by now. It has the test close it.
@@ -67,6 +68,7 @@ func run(t *testing.T, s *suite) {
 		{"Conditions", testConditions},
 		{"Idempotency", testIdempotency},
 		{"Identities", testIdentities},
+		{"Spotify", testSpotify},
 		{"Limits", testLimits},
 		{"Health", testHealth},
 		{"Faults", testFaults},
@@ -115,6 +117,7 @@ type world struct {
 	behind *stale          // nil: no reads are behind
 	config rhythmiq.Config // of the app
 	app    *rhythmiq.App
+	fake   *spotifytest.Server
 	base   string
 	http   *http.Client
 	names  int
@@ -124,6 +127,7 @@ type world struct {
 type change struct {
 	store  func(store.Store) store.Store
 	config func(*rhythmiq.Config)
+	alone  bool // it has no Spotify
 	api    func(*rhythmiq.App, *httpapi.Options)
 	mount  string // a prefix
 }
@@ -146,8 +150,9 @@ func (s *suite) world(t *testing.T, changes ...change) *world {
 		Music: s.music, Now: w.clock.Now, Seed: 1, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}, HashQueue: 100_000, AddressFailures: 100_000},
 	}
-	mount := ""
+	mount, alone := "", false
 	for _, c := range changes {
+		alone = alone || c.alone
 		if c.store != nil {
 			decorated = c.store(decorated)
 		}
@@ -159,6 +164,9 @@ func (s *suite) world(t *testing.T, changes ...change) *world {
 		}
 	}
 	config.Store = decorated
+	if !alone {
+		config.Spotify = w.spotify(t, decorated)
+	}
 	w.config = config
 	var err error
 	w.app, err = rhythmiq.New(config)
@@ -185,6 +193,7 @@ func (w *world) serve(t *testing.T, mount string, changes ...change) {
 	t.Cleanup(server.Close)
 	w.base = server.URL + mount
 	w.http = server.Client()
+	w.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	w.http.Transport = &validator{document: w.document, base: w.base, next: w.http.Transport}
 	w.http.Transport.(*validator).tune()
 }

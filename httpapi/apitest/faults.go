@@ -327,6 +327,15 @@ func writings() []writing {
 			event := l.playing(t)
 			return l.in(post, "/interactions", body{"events": []body{event}}, less(l.events, l.events(t)))
 		}, 0, false},
+		{"CreateSpotifyLink with a pendingLink", func(t *testing.T, l *listener) *attempt {
+			l.hasAccount(t)
+			return l.in(post, "/spotify-link", body{"pendingLink": l.pending(t)}, l.has("/spotify-link", "state", "linked"))
+		}, 400, false}, // it is used up
+		{"DeleteSpotifyLink", func(t *testing.T, l *listener) *attempt {
+			l.hasAccount(t)
+			l.link(t)
+			return l.in(del, "/spotify-link", nil, l.has("/spotify-link", "state", "none"))
+		}, 0, false},
 	}
 }
 
@@ -375,8 +384,8 @@ func testFaults(t *testing.T, s *suite) {
 		require.NoError(t, w.app.Sweep(t.Context()))
 		left, err := written.left(t.Context())
 		require.NoError(t, err)
-		for _, key := range left { // of nobody: the keys that sign tokens, and answers that are kept for a day
-			require.Contains(t, []string{"keys", "answer"}, key.Sort)
+		for _, key := range left { // of nobody: the keys that sign tokens, answers that are kept for a day, and for ten minutes what was begun
+			require.Contains(t, []string{"keys", "answer", "spotify#flow", "spotify#pending"}, key.Sort)
 		}
 	})
 }

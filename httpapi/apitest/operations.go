@@ -31,6 +31,7 @@ type operation struct {
 type home struct {
 	*listener
 	preference, vector, variable, key string
+	back                              comeback // a link that was begun
 }
 
 func (w *world) home(t *testing.T) *home {
@@ -40,6 +41,7 @@ func (w *world) home(t *testing.T) *home {
 	h.vector = h.post(t, h.path+"/tune-vectors", body{"name": "Rest", "mode": "ai", "durationMinutes": 5}).is(t, 201).text(t, "tuneVectorId")
 	h.variable = h.post(t, h.path+"/variables", body{"type": "ambient-noise", "optedIn": true}).is(t, 201).text(t, "variableId")
 	h.key = h.post(t, h.path+"/api-keys", nil).is(t, 201).text(t, "apiKeyId")
+	h.back = h.goes(t, h.post(t, h.path+"/spotify-link", nil).is(t, 201))
 	return h
 }
 
@@ -59,6 +61,9 @@ func (o operation) run(t *testing.T, h *home, as *listener) *result {
 	var content any
 	if o.content != nil {
 		content = o.content(h)
+	}
+	if o.name == "FinishSpotifyLink" {
+		return as.with("Cookie", h.back.cookie).do(t, o.method, h.back.path, content)
 	}
 	return as.do(t, o.method, o.full(h), content)
 }
@@ -96,6 +101,11 @@ func operations() []operation {
 			return body{"events": []any{h.event("like")}}
 		}, true},
 		{"ListRecommendations", get, "/recommendations", false, nil, false},
+		{"FinishSpotifyLink", get, "/spotify/callback", true, nil, false},
+		{"CreateSpotifyLink", post, "/spotify-link", false, always(body{"scopes": []string{"playlist-modify-private"}}), true},
+		{"GetSpotifyLink", get, "/spotify-link", false, nil, false},
+		{"DeleteSpotifyLink", del, "/spotify-link", false, nil, false},
+		{"SignInBySpotify", get, "/sign-in/spotify", true, nil, false},
 		{"DeleteTuneVector", del, "/tune-vectors/{tuneVectorId}", false, nil, false},
 		{"DeletePreference", del, "/preferences/{preferenceId}", false, nil, false},
 		{"DeleteVariable", del, "/variables/{variableId}", false, nil, false},
@@ -141,6 +151,9 @@ func testEveryOperation(t *testing.T, s *suite) {
 				r := o.run(t, h, as)
 				switch {
 				case o.name == "CreateProfile" && authorization == "": // needs none
+				case o.name == "FinishSpotifyLink" && authorization == "": // neither
+					r.is(t, 200)
+					h.back = h.goes(t, h.post(t, h.path+"/spotify-link", nil).is(t, 201))
 				case o.name == "CreateSession": // who logs in may still have an old one
 					r.is(t, 201)
 				default:
@@ -152,6 +165,9 @@ func testEveryOperation(t *testing.T, s *suite) {
 	})
 	t.Run("403", func(t *testing.T) {
 		having(t, 403, func(t *testing.T, o operation) {
+			if o.name == "FinishSpotifyLink" { // of no profile, and keyless
+				return
+			}
 			if o.absolute { // of no profile
 				o.run(t, h, h.with("X-Api-Key", "nonsense")).says(t, 403, "Invalid API key")
 				return
@@ -263,6 +279,9 @@ func testEveryOperation(t *testing.T, s *suite) {
 		ghost.listener = w.anybody().with("Authorization", "Bearer "+id.String())
 		ghost.path = "/profiles/" + id.String()
 		having(t, 404, func(t *testing.T, o operation) {
+			if strings.Contains(o.path, "spotify") && o.absolute { // of no profile
+				return
+			}
 			r := o.run(t, &ghost, ghost.listener).is(t, 404)
 			if !strings.Contains(o.path, "{") && !o.absolute {
 				require.Equal(t, "Profile with the specified ID does not exist", r.text(t, "message"))
@@ -291,7 +310,11 @@ func testEveryOperation(t *testing.T, s *suite) {
 					as = other
 				}
 				r := o.run(t, h, as)
-				require.Less(t, r.StatusCode, 300, r.shown())
+				if o.name == "SignInBySpotify" {
+					r.is(t, 303)
+				} else {
+					require.Less(t, r.StatusCode, 300, r.shown())
+				}
 				if o.method != http.MethodGet && o.name != "CreateSession" {
 					require.Equal(t, successes[o.name], r.text(t, "message"))
 				}
@@ -315,7 +338,7 @@ func (l *listener) listener() *listener { return l }
 
 func caching(operation string) string {
 	switch operation {
-	case "CreateSession", "EndSession", "CreateApiKey", "ListApiKeys", "DeleteApiKey", "GetHealth":
+	case "CreateSession", "EndSession", "CreateApiKey", "ListApiKeys", "DeleteApiKey", "GetHealth", "CreateSpotifyLink", "SignInBySpotify", "FinishSpotifyLink":
 		return "no-store"
 	case "GetDocument":
 		return "public, max-age=300"
@@ -331,7 +354,7 @@ var successes = map[string]string{
 	"CreateVariable": "Variable created successfully", "UpdateVariable": "Variable updated successfully", "DeleteVariable": "Variable deleted successfully",
 	"CreateApiKey": "API key created successfully", "DeleteApiKey": "API key deleted successfully",
 	"RecordReadings": "Readings recorded successfully", "RecordInteractions": "Interactions recorded successfully",
-	"EndSession": "Session ended successfully",
+	"EndSession": "Session ended successfully", "CreateSpotifyLink": "Spotify link begun successfully", "DeleteSpotifyLink": "Spotify account unlinked successfully",
 }
 
 // trusting takes a profile's id for its token.

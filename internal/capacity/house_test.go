@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -20,14 +21,18 @@ import (
 	"github.com/rhythmiq/rhythmiq/httpapi"
 	"github.com/rhythmiq/rhythmiq/internal/capacity"
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
+	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
 )
 
 type object = map[string]any
 
 // house is a running server on a metered store, and a listener who has what a listener typically has.
 type house struct {
+	t       *testing.T
 	meter   *capacity.Meter
 	app     *rhythmiq.App
 	charged *reported // what DynamoDB says; nil where there is none
@@ -38,6 +43,8 @@ type house struct {
 	token, key                    string
 	profile, preference, variable string
 	vector, keyID                 string
+	callback, cookie              string // of a link that was begun
+	fake                          *spotifytest.Server
 	tracks                        []string // of the vector
 }
 
@@ -53,16 +60,20 @@ const (
 
 var issuer = profile.Identity{Issuer: "https://id.example.com", Subject: "auth0|5f7c8ec7c33c6c004bbafe82"}
 
-func newHouse(t *testing.T, open func(now func() time.Time) store.Store) *house {
+func newHouse(t *testing.T, open func(now func() time.Time) store.Store, hasSpotify bool) *house {
 	t.Helper()
 	// Far ahead, since DynamoDB deletes what has expired by its own clock.
-	h := &house{now: time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)}
+	h := &house{t: t, now: time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return h.now }
 	h.meter = capacity.NewMeter(open(clock))
-	app, err := rhythmiq.New(rhythmiq.Config{
+	config := rhythmiq.Config{
 		Store: h.meter, Now: clock, Seed: 1,
 		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}},
-	})
+	}
+	if hasSpotify {
+		config.Spotify = h.links(t)
+	}
+	app, err := rhythmiq.New(config)
 	require.NoError(t, err)
 	api, err := httpapi.New(app, httpapi.Options{
 		CallerRate: &httpapi.Rate{}, SignUpRate: &httpapi.Rate{},
@@ -73,8 +84,45 @@ func newHouse(t *testing.T, open func(now func() time.Time) store.Store) *house 
 	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	h.url, h.client = server.URL, server.Client()
+	h.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	h.furnish(t)
+	if hasSpotify {
+		h.begin(t)
+		h.must(t, "GET", "{callback}", nil, "Cookie", h.cookie)
+	}
 	return h
+}
+
+// links links accounts at a Spotify in memory.
+func (h *house) links(t *testing.T) *spotify.Links {
+	t.Helper()
+	clock := func() time.Time { return h.now }
+	h.fake = spotifytest.New(spotifytest.Options{Now: clock})
+	h.fake.Add(spotifytest.Account{ID: "1165421234", AccountID: "9f2c4b7e1d0a4f6e", DisplayName: "Ada Lovelace"})
+	keys, err := spotify.NewKeyring(spotify.CipherKey{ID: "2026-11", Secret: make([]byte, 32)})
+	require.NoError(t, err)
+	links, err := spotify.NewLinks(h.meter, spotify.Options{
+		ClientID: h.fake.ClientID(), ClientSecret: h.fake.ClientSecret(), RedirectURI: "https://music.example.com/spotify/callback", Cipher: keys,
+		AccountsURL: h.fake.URL(), APIURL: h.fake.URL(), Client: h.fake.Client(), Now: clock,
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, links.Close()) })
+	return links
+}
+
+// begin begins a link, and has the browser go to Spotify and almost back.
+func (h *house) begin(t *testing.T) {
+	t.Helper()
+	begun, err := h.app.Spotify.Begin(t.Context(), uuid.MustParse(h.profile), linking.Request{})
+	require.NoError(t, err)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, begun.AuthorizeURL, http.NoBody)
+	require.NoError(t, err)
+	answer, err := h.fake.Client().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	to, err := url.Parse(answer.Header.Get("Location"))
+	require.NoError(t, err)
+	h.callback, h.cookie = "/spotify/callback?"+to.RawQuery, begun.Cookie.Name+"="+begun.Cookie.Value
 }
 
 // foreign knows the tokens that are not RhythmIQ's.
@@ -149,7 +197,7 @@ func event(track, action, at string) object {
 
 // fill puts ids in the place of their names.
 func (h *house) fill(s string) string {
-	return strings.NewReplacer("{preference}", h.preference, "{variable}", h.variable, "{vector}", h.vector, "{key}", h.keyID,
+	return strings.NewReplacer("{preference}", h.preference, "{variable}", h.variable, "{vector}", h.vector, "{key}", h.keyID, "{callback}", h.callback,
 		"/me", "/profiles/"+h.profile).Replace(s)
 }
 
@@ -174,7 +222,7 @@ func (h *house) must(t *testing.T, method, path string, content any, headers ...
 	defer answer.Body.Close()
 	text, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
-	require.Less(t, answer.StatusCode, 300, "%s %s: %s", method, path, text)
+	require.Less(t, answer.StatusCode, 400, "%s %s: %s", method, path, text)
 	var got object
 	_ = json.Unmarshal(text, &got) // a playlist is none
 	return got
@@ -199,6 +247,8 @@ func (h *house) name(k store.Key) string {
 		owner = "username"
 	case k.Sort == "claim" && k.Partition == identityPartition():
 		owner = "identity"
+	case k.Sort == "spotify#claim": // one for each of the account's ids
+		owner = "account-" + owner
 	}
 	return string(k.Table) + "/" + owner + "/" + strings.NewReplacer(h.preference, "{preference}", h.variable, "{variable}", h.vector, "{vector}").Replace(k.Sort)
 }

@@ -39,6 +39,8 @@ type row struct {
 	reads string
 	// writes are the items that must be written, in the same way; those of one transaction stand in brackets.
 	writes string
+	// spotify has the listener's account linked at Spotify.
+	spotify bool
 	// jobs are the units of what is written and deleted again: so that a crash leaves nothing half-done.
 	jobs float64
 	// why it costs more than that; "" where it does not.
@@ -184,6 +186,28 @@ func rows() []row {
 			why:    "what was learned is read again, with what this skip has taught; " + whyFresh,
 		},
 		{name: "ListRecommendations", method: get, path: "/me/recommendations", reads: "login!" + listening, why: whyFresh + "; " + whyGo},
+		{
+			name: "CreateSpotifyLink", method: post, path: "/me/spotify-link", spotify: true,
+			reads: "login! gate! spotify#link!", writes: "users/*/spotify#flow",
+		},
+		{
+			name: "FinishSpotifyLink, of an account that is linked", method: get, path: "{callback}", spotify: true,
+			content: func(h *house) any { h.begin(h.t); return nil },
+			headers: func(h *house) []string { return []string{"Cookie", h.cookie} }, token: func(*house) string { return "" },
+			reads:  "users/*/spotify#flow! users/account-*/spotify#claim! spotify#link!",
+			writes: "users/*/spotify#flow [spotify#link gate users/*/refresh-spotify@*]",
+			why:    "an account is found by each of its two ids, apart",
+		},
+		{
+			name: "SignInBySpotify", method: get, path: "/sign-in/spotify", spotify: true, token: func(*house) string { return "" },
+			writes: "users/*/spotify#flow",
+		},
+		{name: "GetSpotifyLink", method: get, path: "/me/spotify-link", spotify: true, reads: "login! profile! spotify#link!"},
+		{
+			name: "DeleteSpotifyLink", method: del, path: "/me/spotify-link", spotify: true,
+			reads: "login! gate! spotify#link! spotify#none!", writes: "[spotify#link users/account-*/spotify#claim users/*/refresh-spotify@*]",
+			jobs: 2 + 1, // put with the end of the link, and deleted
+		},
 		{name: "GetHealth", method: get, path: "/healthz", reads: "none"},
 		{name: "GetDocument", method: get, path: "/openapi.json"},
 	}
@@ -225,16 +249,16 @@ func (r row) measure(t *testing.T, h *house) (cost, []capacity.Request) {
 }
 
 // table measures all rows, each in a house of its own but those that only read, and shows each to look.
-func table(t *testing.T, newHouse func() *house, look func(h *house, c cost, booked []capacity.Request)) (costs []cost) {
+func table(t *testing.T, newHouse func(spotify bool) *house, look func(h *house, c cost, booked []capacity.Request)) (costs []cost) {
 	t.Helper()
 	var shared *house
 	for _, r := range rows() {
 		var h *house
 		switch {
-		case r.method != "GET":
-			h = newHouse()
+		case r.method != "GET" || r.spotify:
+			h = newHouse(r.spotify)
 		case shared == nil:
-			shared = newHouse()
+			shared = newHouse(false)
 			h = shared
 		default:
 			h = shared
@@ -341,8 +365,8 @@ func render(costs []cost) string {
 
 // TestCosts holds what every operation of the API costs against the table that is kept, which is the README's. With -update it writes both.
 func TestCosts(t *testing.T) {
-	inMemory := func() *house {
-		return newHouse(t, func(now func() time.Time) store.Store { return memstore.New(&memstore.Options{Now: now}) })
+	inMemory := func(spotify bool) *house {
+		return newHouse(t, func(now func() time.Time) store.Store { return memstore.New(&memstore.Options{Now: now}) }, spotify)
 	}
 	shown := render(table(t, inMemory, func(_ *house, c cost, booked []capacity.Request) {
 		above := c.actual.Read > c.lowest.Read || c.actual.Write > c.lowest.Write
@@ -426,11 +450,11 @@ func TestCostsOnDynamoDB(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
 	dynamotest.Endpoint(t)
-	onDynamoDB := func() *house {
+	onDynamoDB := func(spotify bool) *house {
 		charged := &reported{}
 		h := newHouse(t, func(now func() time.Time) store.Store {
 			return dynamotest.Store(t, now, func(o *dynamostore.Options) { o.Observe = charged.observe })
-		})
+		}, spotify)
 		h.charged = charged
 		return h
 	}

@@ -1,0 +1,188 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+var errNoSpotify = fault.New(fault.NotFound, "This service has no Spotify")
+
+// spotify returns what links accounts, or a not-found error where the App has none.
+func (h *Handler) spotify() (rhythmiq.SpotifyLinks, error) {
+	if h.app.Spotify == nil {
+		return nil, errNoSpotify
+	}
+	return h.app.Spotify, nil
+}
+
+var linkRequest = fields(map[string]*shape{"scopes": listOf(aWord), "pendingLink": aWord})
+
+type linkDone struct {
+	Message string    `json:"message"`
+	ID      uuid.UUID `json:"profileId"`
+}
+
+// createLink begins a link, or links at once the account of a sign-in that had no profile.
+func (h *Handler) createLink(c *call) (reply, error) {
+	links, err := h.spotify()
+	if err != nil {
+		return reply{}, err
+	}
+	var r linking.Request
+	if len(c.raw) > 0 {
+		if r, err = decode[linking.Request](c, linkRequest, nil); err != nil {
+			return reply{}, err
+		}
+	}
+	at := "/profiles/" + c.profileID.String() + "/spotify-link"
+	if r.Pending != "" {
+		_, err := links.Attach(c.ctx, c.profileID, r)
+		return reply{status: http.StatusCreated, location: at, value: linkDone{messageLinked, c.profileID}}, err
+	}
+	begun, err := links.Begin(c.ctx, c.profileID, r)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusCreated, location: at, cookie: cookie(begun.Cookie), value: struct {
+		linkDone
+		URL       string    `json:"authorizeUrl"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}{linkDone{"Spotify link begun successfully", c.profileID}, begun.AuthorizeURL, begun.ExpiresAt}}, nil
+}
+
+const messageLinked = "Spotify account linked successfully"
+
+func (h *Handler) getLink(c *call) (reply, error) {
+	links, err := h.spotify()
+	if err != nil {
+		return reply{}, err
+	}
+	if _, err := h.app.Profiles.Get(c.ctx, c.profileID); err != nil {
+		return reply{}, err
+	}
+	link, err := links.Link(c.ctx, c.profileID)
+	return reply{value: link, hashed: true}, err
+}
+
+func (h *Handler) deleteLink(c *call) (reply, error) {
+	links, err := h.spotify()
+	if err != nil {
+		return reply{}, err
+	}
+	// It has no version of its own: the tag of what is shown of it stands for one.
+	current := func() (store.Version, error) {
+		link, err := links.Link(c.ctx, c.profileID)
+		if err != nil {
+			return store.Version{}, err
+		}
+		a, err := reply{value: link}.render()
+		return hashOf(a.body), err
+	}
+	err = c.change(current, func(ifMatch store.Version) error {
+		if ifMatch != (store.Version{}) {
+			if now, err := current(); err != nil || now != ifMatch {
+				return errors.Join(err, errStale)
+			}
+		}
+		return links.Unlink(c.ctx, c.profileID)
+	})
+	return reply{value: linkDone{"Spotify account unlinked successfully", c.profileID}}, err
+}
+
+// signInBySpotify sends a browser to where it says who it is.
+func (h *Handler) signInBySpotify(c *call) (reply, error) {
+	links, err := h.spotify()
+	if err != nil {
+		return reply{}, err
+	}
+	begun, err := links.BeginSignIn(c.ctx)
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusSeeOther, location: begun.AuthorizeURL, cookie: cookie(begun.Cookie), value: struct {
+		URL       string    `json:"authorizeUrl"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}{begun.AuthorizeURL, begun.ExpiresAt}}, nil
+}
+
+// outcome is what a browser that has come back is told.
+type outcome struct {
+	Outcome   string     `json:"outcome"`
+	Message   string     `json:"message"`
+	ProfileID *uuid.UUID `json:"profileId,omitempty"`
+	Token     string     `json:"token,omitempty"`
+	Type      string     `json:"tokenType,omitempty"`
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"`
+	Pending   string     `json:"pendingLink,omitempty"`
+}
+
+// finishLink ends a link or a sign-in. A token is not asked for, since a browser that is sent here brings none; one that comes along must be of the
+// same listener.
+func (h *Handler) finishLink(c *call) (reply, error) {
+	links, err := h.spotify()
+	if err != nil {
+		return reply{}, err
+	}
+	q := c.query()
+	var back linking.Callback
+	back.Code, _ = q.one("code")
+	back.State, _ = q.one("state")
+	back.Error, _ = q.one("error")
+	if err := q.wrong.Err(); err != nil {
+		return reply{}, err
+	}
+	back.ProfileID = c.who.ProfileID
+	back.Cookies = map[string]string{}
+	for _, given := range c.r.Cookies() {
+		back.Cookies[given.Name] = given.Value
+	}
+	out, err := links.Finish(c.ctx, back)
+	if out.Cookie.Name != "" {
+		c.w.Header()["Set-Cookie"] = []string{cookie(out.Cookie)} // also with an error: it is of no more use
+	}
+	if err != nil {
+		return reply{}, err
+	}
+	switch {
+	case out.Pending != "":
+		return reply{value: outcome{
+			Outcome: "unlinked", Pending: out.Pending, ExpiresAt: &out.ExpiresAt,
+			Message: "No profile has this Spotify account. Sign up or log in, and link it with the pendingLink.",
+		}}, nil
+	case !out.SignIn:
+		return reply{value: outcome{Outcome: "linked", Message: messageLinked, ProfileID: &out.ProfileID}}, nil
+	}
+	s, err := h.app.Profiles.SignIn(c.ctx, out.ProfileID)
+	if err != nil {
+		return reply{}, err
+	}
+	until := s.ExpiresAt.UTC()
+	return reply{value: outcome{
+		Outcome: "signed-in", Message: "Signed in successfully", ProfileID: &s.ProfileID, Token: s.Token, Type: "Bearer", ExpiresAt: &until,
+	}}, nil
+}
+
+// cookie is a Set-Cookie header. Lax, since the browser comes back from another site.
+func cookie(k linking.Cookie) string {
+	given := http.Cookie{ //nolint:gosec // Secure wherever the redirect URI is https; a loopback address has no TLS
+		Name: k.Name, Value: k.Value, Path: "/", MaxAge: int(k.MaxAge / time.Second), Secure: k.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+	if k.MaxAge < 0 {
+		given.MaxAge = -1
+	}
+	return given.String()
+}
+
+// isAbsolute reports whether a location is not one of ours.
+func isAbsolute(location string) bool {
+	return strings.HasPrefix(location, "https://") || strings.HasPrefix(location, "http://")
+}

@@ -1,0 +1,72 @@
+package rhythmiq_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
+	"github.com/rhythmiq/rhythmiq/store"
+)
+
+// links is what a host's Config has of Spotify, as far as the front door asks for it.
+type links struct {
+	rhythmiq.SpotifyLinks
+	link    linking.Link
+	deleted []uuid.UUID
+	works   int
+	err     error
+}
+
+func (l *links) Link(context.Context, uuid.UUID) (linking.Link, error) { return l.link, l.err }
+func (l *links) Kind() string                                          { return "a link" }
+func (l *links) Any(context.Context, uuid.UUID) (bool, error)          { return false, nil }
+
+func (l *links) DeleteAll(_ context.Context, id uuid.UUID) error {
+	l.deleted = append(l.deleted, id)
+	return nil
+}
+
+func (l *links) Work(ctx context.Context) error {
+	l.works++
+	if l.works == 2 { // one that takes its time keeps nobody else waiting
+		<-ctx.Done()
+	}
+	return l.err
+}
+
+func TestSpotifyBelongsToTheApp(t *testing.T) {
+	l := &links{link: linking.Link{State: linking.None}}
+	app := newApp(t, rhythmiq.Config{Spotify: l})
+	p := register(t, app, 1)
+	_, text := export(t, app, p.ID)
+	require.NotContains(t, text, "spotify")
+	l.link = linking.Link{State: linking.Linked, Account: &linking.Account{ID: "ada"}}
+	_, text = export(t, app, p.ID)
+	require.Contains(t, text, `"spotify": {"state":"linked","account":{"accountId":"ada"}}`)
+	l.err = errors.New("out of reach")
+	require.ErrorIs(t, app.Export(t.Context(), p.ID, t.Output()), l.err)
+	require.ErrorIs(t, app.Sweep(t.Context()), l.err)
+	require.Equal(t, 1, l.works)
+	l.err = nil
+	require.NoError(t, app.Profiles.Delete(t.Context(), p.ID, false, store.Version{}))
+	require.Equal(t, []uuid.UUID{p.ID}, l.deleted)
+}
+
+func TestRunRefreshesWhileItTrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &links{link: linking.Link{State: linking.None}}
+		app, err := rhythmiq.New(rhythmiq.Config{Spotify: l})
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		require.NoError(t, app.Run(ctx))
+		require.Equal(t, 2, l.works, "one at a time")
+	})
+}
