@@ -237,7 +237,7 @@ func empty(ctx context.Context, s store.Store) error {
 	}
 	for _, table := range store.Tables() {
 		for cursor := ""; ; {
-			page, err := scanner.Scan(ctx, table, cursor, 1)
+			page, err := scanner.Scan(ctx, table, cursor, pageItems) // of what has expired there may be any number
 			if err != nil {
 				return err
 			}

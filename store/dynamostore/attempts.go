@@ -89,7 +89,7 @@ func judge(err error) outcome {
 	if coded != nil {
 		return answered
 	}
-	return unsent // nothing was sent: no credentials, no endpoint
+	return unsure // it may be of somebody who stands between us and the SDK
 }
 
 // How a request is tried again. Pauses are random between nothing and a bound that is doubled each time ("full jitter"; AWS Architecture

@@ -71,7 +71,7 @@ func TestJudge(t *testing.T) {
 		"deadline":                      {&smithy.CanceledError{Err: context.DeadlineExceeded}, unsure},
 		"canceled":                      {fmt.Errorf("so: %w", context.Canceled), unsure},
 		"credentials, as the API tells": {code("ExpiredToken"), answered},
-		"credentials":                   {broken, unsent},
+		"credentials":                   {broken, unsure},
 		"throttled credentials":         {code("ThrottlingException"), refused},
 	} {
 		require.Equal(t, c.want, judge(c.err), name)

@@ -3,9 +3,12 @@ package dynamostore_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -229,6 +232,90 @@ func TestPagesUpToABound(t *testing.T) {
 			}
 		}
 	}
+}
+
+// What has expired is decided by one clock, that of the request that was decided: not by that of an earlier one that was refused, nor by that of the answer.
+func TestOneClock(t *testing.T) {
+	t.Parallel()
+	end := time.Now().Add(time.Hour).Truncate(time.Second).UTC()
+	var clock atomic.Int64
+	set := func(before time.Duration) { clock.Store(int64(before)) }
+	s, l, safe := harmed(t, func(o *dynamostore.Options) {
+		o.Now = func() time.Time { return end.Add(-time.Duration(clock.Load())) }
+	})
+	ticks := func(operation string) {
+		l.does(only(operation, once(func(_ *http.Request, _ int, forward func() (*http.Response, error)) (*http.Response, error) {
+			answer, err := forward()
+			set(0)
+			return answer, err
+		})))
+	}
+	t.Run("conflict on a put without condition", func(t *testing.T) {
+		p, old := ready(t, safe)
+		set(time.Second)
+		w := put(p, "new", store.None)
+		w.ExpiresAt = end
+		writes := []store.Write{w, store.Delete(at(p, "old"), store.VersionIs(old))}
+		require.NoError(t, s.Apply(t.Context(), writes...))
+		ticks("TransactWriteItems")
+		err := s.Apply(t.Context(), writes...)
+		require.False(t, store.Has(err, at(p, "new")), "None always holds")
+	})
+	t.Run("a delete that meets what expires just now", func(t *testing.T) {
+		p, _ := ready(t, safe)
+		set(time.Second)
+		w := put(p, "new", store.None)
+		other := store.Put(store.Item{Key: at(p, "old"), ExpiresAt: end, Body: json.RawMessage(`{}`)}, store.None)
+		require.NoError(t, s.Apply(t.Context(), w, other))
+		ticks("TransactWriteItems")
+		err := s.Apply(t.Context(), w, store.Delete(at(p, "old"), store.VersionIs(store.NewVersion())))
+		require.True(t, store.Has(err, at(p, "old")), "%v", err)
+	})
+	for operation, more := range map[string][]store.Write{"PutItem": nil, "TransactWriteItems": {store.Delete(store.Key{Table: store.Models, Sort: "x"}, store.None)}} {
+		t.Run("refused while it expires/"+operation, func(t *testing.T) {
+			p, _ := ready(t, safe)
+			set(time.Second)
+			x := store.Put(store.Item{Key: at(p, "x"), ExpiresAt: end, Body: json.RawMessage(`{}`)}, store.None)
+			require.NoError(t, s.Apply(t.Context(), x))
+			var seen error
+			l.does(only(operation, once(func(r *http.Request, n int, _ func() (*http.Response, error)) (*http.Response, error) {
+				set(0)
+				_, seen = s.Get(t.Context(), at(p, "x"), store.Strong)
+				return refusing(400, coded("ThrottlingException"))(r, n, nil)
+			})))
+			err := s.Apply(t.Context(), append([]store.Write{put(p, "x", store.Present)}, more...)...)
+			require.ErrorIs(t, seen, store.ErrNotFound)
+			require.True(t, store.Has(err, at(p, "x")), "it was seen to be absent during the call, and cannot be present after: %v", err)
+		})
+	}
+}
+
+// wrapped is a client with something before it that says in its own words that an answer was lost.
+type wrapped struct {
+	dynamostore.API
+	n int
+}
+
+func (w *wrapped) PutItem(ctx context.Context, in *dynamodb.PutItemInput, o ...func(*dynamodb.Options)) (*dynamodb.PutItemOutput, error) {
+	w.n++
+	out, err := w.API.PutItem(ctx, in, o...)
+	if w.n == 1 && err == nil {
+		return nil, errors.New("wrapper: the answer was lost")
+	}
+	return out, err
+}
+
+// An error that nobody knows does not say that nothing was sent.
+func TestStrangeErrors(t *testing.T) {
+	t.Parallel()
+	client := dynamotest.Client(t, dynamotest.Endpoint(t))
+	w := &wrapped{API: client}
+	s, err := dynamostore.New(w, &dynamostore.Options{Prefix: dynamotest.Tables(t, client)})
+	require.NoError(t, err)
+	p := store.Partition{1}
+	err = s.Apply(t.Context(), put(p, "new", store.None))
+	require.NoError(t, err, "it is read back")
+	require.Equal(t, 1, w.n)
 }
 
 // A conflict is of one moment: what failed is held against what was there then, and not against what has come since.

@@ -104,6 +104,8 @@ func harmed(t *testing.T, with ...func(*dynamostore.Options)) (*dynamostore.Stor
 	l := &line{next: client.Options().HTTPClient}
 	o := dynamostore.Options{Prefix: dynamotest.Tables(t, client)}
 	unhurried(&o)
+	now := time.Now() // it stands, so that what is sent again is the same
+	o.Now = func() time.Time { return now }
 	safe, err := dynamostore.New(client, &o)
 	require.NoError(t, err)
 	for _, change := range with {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -20,10 +21,10 @@ const rounds = 8
 // transact makes several writes as one. Where some delete on a condition, and others put, what failed has to be told from what was made before: an item may
 // be gone because of this very Apply. Then the puts are on the further condition that their items do not have their versions yet, so that one
 // moment of DynamoDB's says both: which conditions failed, and whether it was made before.
-func (s *Store) transact(ctx context.Context, writes []store.Write, now int64) error {
+func (s *Store) transact(ctx context.Context, writes []store.Write) error {
 	first := transaction{writes: writes, tell: deletesWhatMayBeGone(writes) && hasPut(writes)}
 	for range rounds {
-		failed, err := s.transaction(ctx, first, now)
+		failed, err := s.transaction(ctx, first)
 		if failed == nil {
 			return err
 		}
@@ -31,7 +32,7 @@ func (s *Store) transact(ctx context.Context, writes []store.Write, now int64) e
 		if len(failed) > 0 {
 			return conflictOf(writes, failed)
 		}
-		failed, err = s.transaction(ctx, transaction{writes: again}, now)
+		failed, err = s.transaction(ctx, transaction{writes: again})
 		if failed == nil {
 			return err
 		}
@@ -87,23 +88,31 @@ type transaction struct {
 }
 
 // transaction makes a transaction, once. failed is not nil where some conditions do not hold, and then no attempt has been made, nor will be.
-func (s *Store) transaction(ctx context.Context, t transaction, now int64) (failed []failure, err error) {
-	in := &dynamodb.TransactWriteItemsInput{
-		ClientRequestToken:     aws.String(rand.Text()), // the same for all attempts: DynamoDB makes them once, and remembers for 10 minutes
-		ReturnConsumedCapacity: s.capacity,
-	}
+func (s *Store) transaction(ctx context.Context, t transaction) (failed []failure, err error) {
 	c := newCall()
+	in := &dynamodb.TransactWriteItemsInput{ReturnConsumedCapacity: s.capacity}
 	for i := range t.writes {
-		item, err := s.transactItem(&t.writes[i], c, now, t.tell)
+		item, err := s.transactItem(&t.writes[i], c, t.tell)
 		if err != nil {
 			return nil, err
 		}
 		in.TransactItems = append(in.TransactItems, item)
 	}
-	var payload payload
+	var (
+		sent payload
+		now  int64  // by which conditions tell what has expired
+		sure = true // no attempt before may have been made
+	)
 	doubt, err := s.try(ctx, request{transactWriteItems, "", true}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
-		out, err := s.api.TransactWriteItems(ctx, in, o, payload.same)
+		// What was refused is another transaction when it is sent again at another second. What may have been made is the same one, by its token.
+		if second := s.now().Unix(); sure && second != now {
+			now, sent = second, payload{}
+			t.hold(in, now)
+		}
+		out, err := s.api.TransactWriteItems(ctx, in, o, sent.same)
 		if err != nil {
+			said := judge(err)
+			sure = sure && (said == refused || said == unsent)
 			return nil, err
 		}
 		used := make(consumed, len(out.ConsumedCapacity))
@@ -121,7 +130,7 @@ func (s *Store) transaction(ctx context.Context, t transaction, now int64) (fail
 	var canceled *types.TransactionCanceledException
 	var givenUp *givenUpError
 	if errors.As(err, &canceled) && !errors.As(err, &givenUp) {
-		if failed = s.failures(t.writes, canceled.CancellationReasons); failed != nil {
+		if failed = failures(t.writes, canceled.CancellationReasons, now); failed != nil {
 			return failed, nil
 		}
 	}
@@ -129,7 +138,7 @@ func (s *Store) transaction(ctx context.Context, t transaction, now int64) (fail
 }
 
 // failures returns the writes whose conditions DynamoDB names, nil for none. Reasons are in the order of the writes.
-func (s *Store) failures(writes []store.Write, reasons []types.CancellationReason) []failure {
+func failures(writes []store.Write, reasons []types.CancellationReason, now int64) []failure {
 	var failed []failure
 	for i, r := range reasons {
 		if i == len(writes) || aws.ToString(r.Code) != "ConditionalCheckFailed" {
@@ -137,7 +146,7 @@ func (s *Store) failures(writes []store.Write, reasons []types.CancellationReaso
 		}
 		f := failure{at: i}
 		item, err := decode(writes[i].Key.Table, r.Item) // none where it was not asked for
-		present := err == nil && !item.Expired(s.now())
+		present := err == nil && !item.Expired(time.Unix(now, 0))
 		if w := &writes[i]; w.Delete {
 			f.absentee = len(r.Item) == 0 || (err == nil && !present)
 		} else {
@@ -148,8 +157,22 @@ func (s *Store) failures(writes []store.Write, reasons []types.CancellationReaso
 	return failed
 }
 
-func (s *Store) transactItem(w *store.Write, by call, now int64, tell bool) (types.TransactWriteItem, error) {
-	c := conditionOf(w, now, tell)
+// hold sets the conditions of the writes as of a second, and a token by which all attempts of this are one: DynamoDB remembers it for 10 minutes.
+func (t *transaction) hold(in *dynamodb.TransactWriteItemsInput, now int64) {
+	in.ClientRequestToken = aws.String(rand.Text())
+	for i := range t.writes {
+		c := conditionOf(&t.writes[i], now, t.tell)
+		if d := in.TransactItems[i].Delete; d != nil {
+			d.ConditionExpression, d.ExpressionAttributeNames, d.ExpressionAttributeValues = c.expression, c.names, c.values
+		} else {
+			p := in.TransactItems[i].Put
+			p.ConditionExpression, p.ExpressionAttributeNames, p.ExpressionAttributeValues = c.expression, c.names, c.values
+		}
+	}
+}
+
+// transactItem returns a write of a transaction, without its condition.
+func (s *Store) transactItem(w *store.Write, by call, tell bool) (types.TransactWriteItem, error) {
 	var old types.ReturnValuesOnConditionCheckFailure
 	if tell {
 		old = types.ReturnValuesOnConditionCheckFailureAllOld
@@ -157,7 +180,6 @@ func (s *Store) transactItem(w *store.Write, by call, now int64, tell bool) (typ
 	if w.Delete {
 		return types.TransactWriteItem{Delete: &types.Delete{
 			TableName: s.table(w.Key.Table), Key: key(w.Key), ReturnValuesOnConditionCheckFailure: old,
-			ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
 		}}, nil
 	}
 	item, err := encode(w.Item(), by)
@@ -166,6 +188,5 @@ func (s *Store) transactItem(w *store.Write, by call, now int64, tell bool) (typ
 	}
 	return types.TransactWriteItem{Put: &types.Put{
 		TableName: s.table(w.Key.Table), Item: item, ReturnValuesOnConditionCheckFailure: old,
-		ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
 	}}, nil
 }

@@ -20,12 +20,11 @@ func (s *Store) Apply(ctx context.Context, writes ...store.Write) error {
 	if err := store.CheckWrites(writes); err != nil {
 		return err
 	}
-	now := s.now().Unix()
 	if len(writes) > 1 {
-		return s.transact(ctx, writes, now)
+		return s.transact(ctx, writes)
 	}
 	w, c := &writes[0], newCall()
-	doubt, err := s.write(ctx, w, c, now)
+	doubt, err := s.write(ctx, w, c)
 	var failed *types.ConditionalCheckFailedException
 	switch {
 	case err == nil:
@@ -54,14 +53,12 @@ func (s *Store) unsettled(ctx context.Context, writes []store.Write, c call, err
 // write makes a single write, in one attempt if that may have reached DynamoDB: one that arrives late, after another was acknowledged, would undo what
 // somebody has done since. Not even the condition of a version forbids that: the version may be back by then, if its write is repeated. The
 // error may be a *types.ConditionalCheckFailedException.
-func (s *Store) write(ctx context.Context, w *store.Write, by call, now int64) (doubt bool, err error) {
-	c := conditionOf(w, now, false)
+func (s *Store) write(ctx context.Context, w *store.Write, by call) (doubt bool, err error) {
 	if w.Delete {
-		in := &dynamodb.DeleteItemInput{
-			TableName: s.table(w.Key.Table), Key: key(w.Key), ReturnConsumedCapacity: s.capacity,
-			ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
-		}
+		in := &dynamodb.DeleteItemInput{TableName: s.table(w.Key.Table), Key: key(w.Key), ReturnConsumedCapacity: s.capacity}
 		return s.try(ctx, request{deleteItem, w.Key.Table, false}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
+			c := conditionOf(w, s.now().Unix(), false) // of each attempt: an earlier one was refused, and time has passed
+			in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = c.expression, c.names, c.values
 			out, err := s.api.DeleteItem(ctx, in, o)
 			if err != nil {
 				return nil, err
@@ -73,11 +70,10 @@ func (s *Store) write(ctx context.Context, w *store.Write, by call, now int64) (
 	if err != nil {
 		return false, err
 	}
-	in := &dynamodb.PutItemInput{
-		TableName: s.table(w.Key.Table), Item: item, ReturnConsumedCapacity: s.capacity,
-		ConditionExpression: c.expression, ExpressionAttributeNames: c.names, ExpressionAttributeValues: c.values,
-	}
+	in := &dynamodb.PutItemInput{TableName: s.table(w.Key.Table), Item: item, ReturnConsumedCapacity: s.capacity}
 	return s.try(ctx, request{putItem, w.Key.Table, false}, func(ctx context.Context, o func(*dynamodb.Options)) (consumed, error) {
+		c := conditionOf(w, s.now().Unix(), false) // of each attempt: an earlier one was refused, and time has passed
+		in.ConditionExpression, in.ExpressionAttributeNames, in.ExpressionAttributeValues = c.expression, c.names, c.values
 		out, err := s.api.PutItem(ctx, in, o)
 		if err != nil {
 			return nil, err
