@@ -37,7 +37,8 @@ import (
 // A [Strong] read sees every write that was acknowledged before it began. An [Eventual]
 // one may see an older state. List by the index is always eventual. Get of an absent item
 // is [ErrNotFound]. An item whose ExpiresAt is not after the present second is absent, to reads and to
-// conditions alike, whenever the engine deletes it.
+// conditions alike, whenever the engine deletes it. The second is that of the caller's machine: where there are several, their clocks
+// must agree to about one.
 //
 // List returns one partition (or one index partition), ordered by the bytes of the sort key (in the index: by
 // the index's sort key, then by the item's partition and sort key), upwards or downwards. A page holds at most

@@ -130,6 +130,23 @@
 //	 "countedAt": {"S":"2026-03-01T18:00:00Z"}, "tracks": {"L":[]}}
 //	{"pk": {"B":"d9lpAI6ZRfGmYah2g2AUtA=="}, "sk": {"S":"lease"}, "_v": {"B":"c8jwgbqiDgAZPkEuoZqOKA=="}, "_ttl": {"N":"1772388600"}}
 //
+// The models of taste: a version each, which of them is live, how far training is, and a lease while one server trains. The models themselves are files elsewhere.
+//
+//	{"pk": {"B":"cFg0jiJ0vvKHVBVJ9h+HKA=="}, "sk": {"S":"version#01a2262c-a797-7860-8ccd-a03b91d1813c"},
+//	 "_v": {"B":"5MGlEHwOu6hvQjEU4MW1TA=="}, "algorithm": {"S":"itemknn"},
+//	 "artifact": {"M":{"blob":{"S":"models/01a2262c-a797-7860-8ccd-a03b91d1813c.safetensors"},"sha256":{"S":"3c0e5c06c2486a4c…"},"size":{"N":"3984"}}},
+//	 "cells": {"N":"304"}, "createdAt": {"S":"2026-03-01T18:00:00Z"}, "data": {"S":"8d4eff16ff0128e8…"}, "items": {"N":"30"}, "listeners": {"N":"24"},
+//	 "metrics": {"M":{"coverage":{"N":"0.5333333333333333"},"listeners":{"N":"24"},"ndcg10":{"N":"0.7502197128381191"}}},
+//	 "state": {"S":"candidate"}, "until": {"S":"2026-03-01T18:00:00Z"}}
+//	{"pk": {"B":"cFg0jiJ0vvKHVBVJ9h+HKA=="}, "sk": {"S":"live"}, "_v": {"B":"CLK2LvCi1wxSyKghP5bn4w=="},
+//	 "version": {"S":"01a2262c-a797-7860-8ccd-a03b91d1813c"}}
+//	{"pk": {"B":"cFg0jiJ0vvKHVBVJ9h+HKA=="}, "sk": {"S":"training"}, "_v": {"B":"kdvvEXzBze0ToghoIE67aw=="},
+//	 "begun": {"S":"2026-03-01T18:00:00Z"}, "cells": {"N":"0"}, "events": {"N":"0"},
+//	 "job": {"M":{"algorithm":{"S":"itemknn"},"id":{"S":"01a2262c-a797-7860-8ccd-a03b91d1813c"},"until":{"S":"2026-03-01T18:00:00Z"}}},
+//	 "tried": {"S":"2026-03-01T18:00:00Z"}}
+//	{"pk": {"B":"cFg0jiJ0vvKHVBVJ9h+HKA=="}, "sk": {"S":"training-lease"}, "_v": {"B":"KILQLye9959xEFGicBqZEA=="},
+//	 "_ttl": {"N":"1772388600"}}
+//
 // # Cost
 //
 // A Get is one GetItem and a page one Query, eventually consistent unless the caller asks for [store.Strong]. An Apply of one write is
@@ -140,14 +157,17 @@
 //
 // Refusals (throttling, a conflict with a transaction under way) are tried again with growing random pauses within
 // [Options.Patience]. So is a request whose answer was lost, but only where a first attempt that arrives late can do no harm: reads,
-// transactions (by their client request token), and bulk writes, which are for rows that nobody else changes meanwhile. A single write is
-// read back instead: it was made if the item bears this call of Apply (_c), and otherwise the outcome is unknown, which is
+// transactions (by their client request token), and bulk writes, which are for rows that nobody else changes meanwhile. (One that was given up and arrives
+// after its listener is gone stays until its _ttl, where only a training may come across it.) A single write is read back instead: it was made if the item bears this call of Apply (_c), and otherwise the outcome is unknown, which is
 // [store.ErrUnavailable]. Its version would not prove as much, since the same writes may have been applied before, and the attempt in question may yet arrive.
 // Nor is a single write on the condition of a version sent twice: by the time when the first one arrives, that version may be back. A condition that fails
 // after an attempt with an unknown outcome is unknown too, never a conflict.
 //
 // Where writes that delete on a condition are applied again, their items may be gone because of them. Whether a conflict is one is decided by one moment of
 // DynamoDB's: the puts are then sent on the further condition that they were not made yet.
+//
+// What has expired is decided by the clock of the machine that asks, as it was when it sent the request that was decided. So the clocks of all servers must
+// agree to about a second, and about so long an item may be there for one and gone for another at the end of its time.
 //
 // Sources: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works" (isolation, idempotency), "Error handling
 // with DynamoDB", "Service, account, and table quotas".

@@ -12,17 +12,25 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/httpapi/apitest"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/blobs"
+	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 )
 
 // row is an item as the console shows it: attribute, type, value.
@@ -134,7 +142,32 @@ func (w watched) Apply(ctx context.Context, writes ...store.Write) error {
 	return w.by.see(writes)
 }
 
-// The package comment shows one item of each kind that the API's tests leave in a store, with attributes that such items have.
+// learn has a crowd listen, and a model trained from that.
+func learn(t *testing.T, s store.Store) {
+	t.Helper()
+	app, err := rhythmiq.New(rhythmiq.Config{Store: s, Blobs: &blobs.Memory{}, Learning: ml.Options{MinListeners: 2}})
+	require.NoError(t, err)
+	for i := range 24 {
+		p, err := app.Profiles.Create(t.Context(), profile.Registration{
+			Username: fmt.Sprintf("listener%d", i), FirstName: "Eve", LastName: "Lee", Email: fmt.Sprintf("eve%d@example.com", i), PhoneNumber: "+12015550123",
+			Identity: &profile.Identity{Issuer: "https://id.example.com", Subject: strconv.Itoa(i)}, // without a password to hash
+		})
+		require.NoError(t, err)
+		tracks, err := catalog.Demo().Candidates(t.Context(), tunevector.CandidateQuery{Genres: []string{[]string{"jazz", "rock"}[i%2]}, Limit: 15, Seed: 1})
+		require.NoError(t, err)
+		var heard []ml.Interaction
+		for j, track := range tracks[i%3:] {
+			heard = append(heard, ml.Interaction{EventID: uuid.New(), TrackID: track.ID, Action: ml.Complete, At: time.Now().Add(-time.Hour - time.Duration(j)*time.Minute)})
+		}
+		_, err = app.TuneVectors.Record(t.Context(), p.ID, heard)
+		require.NoError(t, err)
+	}
+	require.NoError(t, app.Sweep(t.Context()))
+	_, live := app.Models.Live()
+	require.True(t, live)
+}
+
+// The package comment shows one item of each kind that the API's tests and a training leave in a store, with attributes that such items have.
 func TestCommentShowsEveryKind(t *testing.T) {
 	t.Parallel()
 	seen := &recorder{rows: map[store.Table]map[string]row{}, types: map[string]map[string]string{}, count: map[string]map[string]int{}}
@@ -143,6 +176,7 @@ func TestCommentShowsEveryKind(t *testing.T) {
 			return watched{memstore.New(&memstore.Options{Now: now}), seen}
 		})
 	})
+	t.Run("learn", func(t *testing.T) { learn(t, watched{memstore.New(nil), seen}) })
 	shown := examples(t)
 	for _, table := range store.Tables() {
 		for kind, example := range seen.rows[table] {
