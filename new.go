@@ -36,7 +36,7 @@ func New(c Config) (*App, error) {
 	a.Profiles, err = profile.NewService(c.Store, c.Profile)
 	wrong.add(err, "Profile.", "")
 	a.Preferences, err = preference.NewService(c.Store, preference.Options{
-		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights,
+		Now: c.Now, Observer: c.Observer, Weights: c.PreferenceWeights, Sources: preferenceSources(c.Music),
 	})
 	wrong.add(err, "PreferenceWeights", "weights")
 	a.Variables, err = variable.NewService(c.Store, variable.Options{Now: c.Now, Observer: c.Observer})
@@ -159,6 +159,14 @@ func described(music tunevector.MusicProvider) func(context.Context, []string) (
 		}
 		return items, nil
 	}
+}
+
+// preferenceSources are where the music provider can import preferences from.
+func preferenceSources(music tunevector.MusicProvider) []preference.Source {
+	if p, ok := music.(preference.Importer); ok {
+		return p.PreferenceSources()
+	}
+	return nil
 }
 
 // mistakes collects what the services find wrong with their part of a Config.

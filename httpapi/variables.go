@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
@@ -87,12 +89,19 @@ func (h *Handler) recordReadings(c *call) (reply, error) {
 	if err := c.wellFormed(); err != nil {
 		return reply{}, err
 	}
-	if _, err := h.app.Variables.RecordJSON(c.ctx, c.profileID, c.childID, c.raw); err != nil {
+	replanned, err := h.app.TuneVectors.Replans(c.ctx, func(ctx context.Context) error {
+		_, err := h.app.Variables.RecordJSON(ctx, c.profileID, c.childID, c.raw)
+		return err
+	})
+	if err != nil {
 		return reply{}, err
 	}
 	return reply{
 		status: http.StatusCreated, location: c.childPath("variables", c.childID) + "/readings",
-		value: variableDone{"Readings recorded successfully", c.childID},
+		value: struct {
+			variableDone
+			Replanned []tunevector.Replanned `json:"replanned"`
+		}{variableDone{"Readings recorded successfully", c.childID}, notNil(replanned)},
 	}, nil
 }
 

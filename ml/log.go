@@ -234,6 +234,43 @@ func (s *Service) read(ctx context.Context, q store.Query) iter.Seq2[Logged, err
 	}
 }
 
+// Forget deletes from a listener's log what was told of those of their tracks that which returns (at most 250 are asked for at once). It can be called again
+// after a failure.
+func (s *Service) Forget(ctx context.Context, profileID uuid.UUID, which func(ctx context.Context, trackIDs []string) (map[string]bool, error)) error {
+	q := store.Query{Table: store.Interactions, Partition: profileID, Prefix: eventPrefix, Limit: rowsPage, Read: store.Strong}
+	for {
+		page, err := s.store.List(ctx, q)
+		if err != nil {
+			return err
+		}
+		tracks := make([]string, len(page.Items))
+		for i, item := range page.Items {
+			l, err := readRow(item)
+			if err != nil {
+				return err
+			}
+			tracks[i] = l.TrackID
+		}
+		unwanted, err := which(ctx, slices.Compact(slices.Sorted(slices.Values(tracks))))
+		if err != nil {
+			return err
+		}
+		var writes []store.Write
+		for i, item := range page.Items {
+			if unwanted[tracks[i]] {
+				writes = append(writes, store.Delete(item.Key, store.None))
+			}
+		}
+		if err := store.Bulk(ctx, s.store, writes...); err != nil {
+			return err
+		}
+		if page.Next == "" {
+			return nil
+		}
+		q.Cursor = page.Next
+	}
+}
+
 // skipWindow is how many of a listener's newest interactions the average time to skip is taken from.
 const skipWindow = 500
 

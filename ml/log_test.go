@@ -495,3 +495,37 @@ func TestStrength(t *testing.T) {
 		require.InDelta(t, c.want, c.event.Strength(), 1e-12, "%v", c.event)
 	}
 }
+
+// What a listener told of some tracks can be taken out of the log, in any number of pages, and of nobody else's.
+func TestForget(t *testing.T) {
+	b := newBench(t, ml.Options{})
+	ann, bob := b.listener(t, 1), b.listener(t, 2)
+	var left []ml.Interaction
+	for n := range 600 {
+		e := event(n+1, fmt.Sprint("lent-", n), ml.Play, noon.Add(time.Duration(n-600)*time.Minute))
+		if n%7 == 0 {
+			e.TrackID = "own"
+			left = append(left, e)
+		}
+		b.log(t, ann, e)
+	}
+	b.log(t, bob, event(1, "lent-1", ml.Play, noon))
+	which := func(_ context.Context, ids []string) (map[string]bool, error) {
+		lent := map[string]bool{}
+		for _, id := range ids {
+			lent[id] = id != "own"
+		}
+		require.LessOrEqual(t, len(ids), 250)
+		return lent, nil
+	}
+	require.NoError(t, b.Forget(t.Context(), ann, which))
+	require.Equal(t, left, b.kept(t, ann))
+	require.Len(t, b.kept(t, bob), 1)
+	require.NoError(t, b.Forget(t.Context(), ann, which))
+	require.Equal(t, left, b.kept(t, ann))
+	broken := errors.New("broken")
+	require.ErrorIs(t, b.Forget(t.Context(), ann, func(context.Context, []string) (map[string]bool, error) { return nil, broken }), broken)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, b.Forget(ctx, ann, which), context.Canceled)
+}

@@ -19,11 +19,15 @@ func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
 	return len(l) > 0, err
 }
 
-// DeleteAll deletes set and learned preferences. It can be called again after a failure, and where there is nothing.
+// DeleteAll deletes set, imported and learned preferences. It can be called again after a failure, and where there is nothing.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error) {
 	defer observe.Watch(ctx, s.observer, "preference.delete-all")(&err)
 	// Not as one, which would cost double: whatever is left is deleted by the next call.
-	err = store.Bulk(ctx, s.store, store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None))
+	writes := []store.Write{store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None)}
+	for _, source := range s.sources {
+		writes = append(writes, store.Delete(ImportedKey(profileID, source), store.None))
+	}
+	err = store.Bulk(ctx, s.store, writes...)
 	if err != nil {
 		return fmt.Errorf("preference: delete all: %w", err)
 	}

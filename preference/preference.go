@@ -38,9 +38,10 @@ const (
 type Preference struct {
 	ID        uuid.UUID `json:"preferenceId"`
 	Type      Type      `json:"type"`
-	Value     string    `json:"value"`  // 1–100 characters, as written
-	Weight    float64   `json:"weight"` // −1…1; below zero means avoid
-	Index     int       `json:"index"`  // 0 is the favorite
+	Value     string    `json:"value"`            // 1–100 characters, as written
+	Weight    float64   `json:"weight"`           // −1…1; below zero means avoid
+	Index     int       `json:"index"`            // 0 is the favorite
+	Source    Source    `json:"source,omitempty"` // where it was imported from; "": the listener set it
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 }

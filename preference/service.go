@@ -2,6 +2,7 @@ package preference
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -19,6 +20,7 @@ type Service struct {
 	store    store.Store
 	now      func() time.Time
 	weights  map[Type]float64
+	sources  []Source
 	observer observe.Observer
 	lists    stripes
 }
@@ -27,7 +29,10 @@ type Service struct {
 type Options struct {
 	Now func() time.Time // nil: time.Now
 	// Weights weighs the types against each other in a taste; a type that is absent weighs 1. Each is 0–10.
-	Weights  map[Type]float64
+	Weights map[Type]float64
+	// Sources are where preferences may be imported from, see [Service.Import]. Each costs a read whenever preferences are listed or a taste is made. nil: nothing is
+	// imported.
+	Sources  []Source
 	Observer observe.Observer // nil: none
 }
 
@@ -43,13 +48,14 @@ func NewService(s store.Store, o Options) (*Service, error) {
 		f.Add("Store", "is required")
 	}
 	checkWeights(&f, o.Weights)
+	checkSources(&f, o.Sources)
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Service{store: s, now: o.Now, weights: maps.Clone(o.Weights), observer: observe.Or(o.Observer), lists: newStripes()}, nil
+	return &Service{store: s, now: o.Now, weights: maps.Clone(o.Weights), sources: slices.Clone(o.Sources), observer: observe.Or(o.Observer), lists: newStripes()}, nil
 }
 
 var (
@@ -107,6 +113,13 @@ func (s *Service) Get(ctx context.Context, profileID, id uuid.UUID) (Preference,
 		if i := l.index(id); i >= 0 {
 			return l[i].preference(i), v, nil
 		}
+		imported, err := s.imported(ctx, profileID, len(l), r)
+		if err != nil {
+			return Preference{}, store.Version{}, err
+		}
+		if i := slices.IndexFunc(imported, func(p Preference) bool { return p.ID == id }); i >= 0 {
+			return imported[i], v, nil
+		}
 	}
 	return Preference{}, store.Version{}, errNoPreference
 }
@@ -130,7 +143,7 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, c Changes
 			return nil, err
 		}
 		if i < 0 {
-			return nil, errNoPreference
+			return nil, s.errUnset(ctx, profileID, id)
 		}
 		if err := match(ifMatch, current); err != nil {
 			return nil, err
@@ -186,7 +199,7 @@ func (c Changes) apply(e entry, i int) (entry, int) {
 	return e, i
 }
 
-// Delete removes a preference; those behind it move up. ifMatch, where not zero, must be the list's version, else the error
+// Delete removes a preference; those behind it move up. One that was imported stays away, also when it is imported again. ifMatch, where not zero, must be the list's version, else the error
 // is of the kind stale. An unknown id is a not-found error.
 func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch store.Version) (err error) {
 	defer observe.Watch(ctx, s.observer, "preference.delete")(&err)
@@ -200,6 +213,9 @@ func (s *Service) Delete(ctx context.Context, profileID, id uuid.UUID, ifMatch s
 		}
 		return slices.Delete(l, i, i+1), nil
 	})
+	if errors.Is(err, errNoPreference) {
+		return s.reject(ctx, profileID, id)
+	}
 	return err
 }
 

@@ -54,6 +54,7 @@ type Taste struct {
 	genres  []string
 	artists []string
 	tempo   float64
+	lent    bool // something in it was imported
 }
 
 // The types as small numbers: those that are words first.
@@ -72,6 +73,7 @@ var typeNumbers = map[Type]int{Genre: genreNumber, Artist: artistNumber, Instrum
 type opinion struct {
 	name    string // as the listener wrote it, or as it was learned
 	value   float64
+	source  Source
 	stated  bool // something was set on it
 	set     bool // … and the opinion is, in its sign, what was set
 	forbids bool // … with weight −1
@@ -87,18 +89,22 @@ func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(cons
 	if err != nil {
 		return Taste{}, err
 	}
+	imported, err := s.imported(ctx, profileID, len(l), store.Strong)
+	if err != nil {
+		return Taste{}, err
+	}
 	d, err := s.readLearned(ctx, profileID)
 	if err != nil {
 		return Taste{}, err
 	}
 	learned := d.learned(s.now(), live)
 	values[0].Number, values[1].Number = float64(len(l)), float64(len(learned))
-	return NewTaste(l.preferences(), learned, s.weights), nil
+	return NewTaste(append(l.preferences(), imported...), learned, s.weights), nil
 }
 
 // NewTaste makes a taste of set preferences (whose Index counts, and not their order) and learned ones. weights are those of [Options].
 func NewTaste(set []Preference, learned []Learned, weights map[Type]float64) Taste {
-	var t Taste
+	t := Taste{lent: slices.ContainsFunc(set, func(p Preference) bool { return p.Source != "" })}
 	for typ, n := range typeNumbers {
 		w, given := weights[typ]
 		if !given {
@@ -136,7 +142,7 @@ func merge(typ Type, set []Preference, learned []Learned) []keyed {
 			v *= 0.5 + 0.5*math.Exp2(-float64(p.Index)/RankHalf)
 		}
 		at[key] = len(all)
-		all = append(all, keyed{key, opinion{name: strings.TrimSpace(p.Value), value: v, stated: true, set: true, forbids: p.Weight == -1}})
+		all = append(all, keyed{key, opinion{name: strings.TrimSpace(p.Value), value: v, source: p.Source, stated: true, set: true, forbids: p.Weight == -1}})
 	}
 	was := map[string]bool{}
 	for _, l := range learned {
@@ -361,6 +367,8 @@ func (t *Taste) phrases(h *hits, counts func(strength float64) float64) (phrases
 
 func (o *opinion) phrase() string {
 	switch {
+	case o.value > 0 && o.set && o.source != "":
+		return "you like " + o.name + " on " + o.source.title()
 	case o.value > 0 && o.set:
 		return "you like " + o.name
 	case o.value > 0:
@@ -397,6 +405,9 @@ func (t Taste) Genres() []string { return slices.Clone(t.genres) }
 
 // Artists returns the artists liked, best first.
 func (t Taste) Artists() []string { return slices.Clone(t.artists) }
+
+// Imported reports whether anything in the taste was imported, and so can be taken back by where it came from: see [Service.Import].
+func (t Taste) Imported() bool { return t.lent }
 
 // Tempo returns the tempo liked best in BPM, or 0 where nothing is known; of a range it is the (geometric) middle.
 func (t Taste) Tempo() float64 { return t.tempo }

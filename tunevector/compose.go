@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,22 +15,25 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
+	"github.com/rhythmiq/rhythmiq/variable"
 )
 
 // composition is a vector on its way to a plan: what is asked for, whom it is for, and the problem for the planner.
 type composition struct {
-	listener  *listener
-	def       Definition // filled
-	seed      int64
-	heard     []trackRecord
-	keep      []trackRecord // what stood in the plan behind heard and should stay where it does no harm
-	session   []sessionMoment
-	barred    map[string]bool
-	tracks    map[string]*Track // all that may come up, and what was heard
-	situation situation
-	bends     []Point
-	over      bool // nothing is left to plan
-	problem   planner.Problem
+	listener   *listener
+	def        Definition // filled
+	seed       int64
+	heard      []trackRecord
+	keep       []trackRecord // what stood in the plan behind heard and should stay where it does no harm
+	session    []sessionMoment
+	barred     map[string]bool
+	tracks     map[string]*Track // all that may come up, and what was heard
+	situation  situation
+	now        *sensing // how the listener judges music now; nil where that is not known
+	bends      []Point
+	over       bool // nothing is left to plan
+	steadyEnds bool // start and end stay where what is new is not heard
+	problem    planner.Problem
 }
 
 func (c *composition) seconds() float64 { return 60 * float64(c.def.DurationMinutes) }
@@ -46,7 +50,10 @@ func endOf(tracks []trackRecord) float64 {
 
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
-	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}}
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends}
+	if r.quiet {
+		c.problem.Effort = whilePlaying
+	}
 	c.bar()
 	if err := s.recall(ctx, c, v.Moments); err != nil {
 		return nil, err
@@ -121,7 +128,7 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 	for _, m := range moments {
 		ids = append(ids, m.TrackID)
 	}
-	if err := s.load(ctx, c.tracks, ids); err != nil {
+	if err := s.load(ctx, c.listener.id, c.tracks, ids); err != nil {
 		return err
 	}
 	for _, m := range moments {
@@ -147,14 +154,20 @@ func (s *Service) recall(ctx context.Context, c *composition, moments []moment) 
 	return f.Err()
 }
 
-// load reads tracks into known, those apart that it has.
-func (s *Service) load(ctx context.Context, known map[string]*Track, ids []string) error {
+// load reads tracks into known, in a listener's name, those apart that it has.
+func (s *Service) load(ctx context.Context, listener uuid.UUID, known map[string]*Track, ids []string) error {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return known[id] != nil })
 	slices.Sort(ids)
 	if ids = slices.Compact(ids); len(ids) == 0 {
 		return nil
 	}
-	tracks, err := s.music.Tracks(ctx, ids)
+	var tracks []Track
+	var err error
+	if personal, ok := s.music.(ListenerTracks); ok {
+		tracks, err = personal.TracksFor(ctx, listener, ids)
+	} else {
+		tracks, err = s.music.Tracks(ctx, ids)
+	}
 	if err != nil {
 		return err
 	}
@@ -202,12 +215,17 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 		}
 		start, finish, c.bends = c.def.guidedEnds(middles)
 	} else {
-		c.situation = situate(c.listener.snapshot, c.listener.now)
+		in, held := steadied(c.listener.snapshot, v.Held)
+		v.Held = held
+		c.situate(in)
 		middle, err := s.listenerMiddle(ctx, c)
 		if err != nil {
 			return err
 		}
 		start, finish = c.def.ends(middle, c.situation.lean)
+		if c.steadyEnds && planner.Distance(start, v.Start) <= inaudible && planner.Distance(finish, v.End) <= inaudible {
+			start, finish = v.Start, v.End // what nobody hears is no reason to move
+		}
 	}
 	c.problem.Arc = c.def.arc(start, finish, c.bends)
 	v.Start, v.End, v.Bends = start, finish, c.bends
@@ -215,6 +233,29 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	v.consent(append(c.situation.consents, c.listener.tasteConsents()...))
 	return nil
 }
+
+// situate says what the situation means for this listener: by the rules, and the more by what was learned of them, the more that is.
+func (c *composition) situate(in variable.Snapshot) {
+	c.situation = situate(in, c.listener.now)
+	c.now = c.listener.sense(in)
+	learned, known := c.now.learnedLean(c.listener.own)
+	if c.now != nil {
+		c.situation.consents = append(c.situation.consents, c.now.consents...)
+	}
+	if !known {
+		return
+	}
+	c.situation.lean = c.situation.towards(learned, c.now.handed)
+	if c.now.handed >= handedOver {
+		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
+		if reason := learned.told(); reason != "" {
+			c.situation.reasons = append(c.situation.reasons, reason)
+		}
+	}
+}
+
+// handedOver is the share from which the reasons that are told are those of what was learned.
+const handedOver = 0.5
 
 // timeline sets the duration, the seed and the stages of the problem.
 func (c *composition) timeline() {
@@ -322,7 +363,7 @@ func (c *composition) pose(g *gathering) {
 	for i := range g.tracks {
 		t := &g.tracks[i]
 		p := candidate(t)
-		p.Taste = c.listener.liking(t, c.session)
+		p.Taste = c.listener.liking(t, c.session, c.now)
 		p.Stages = g.stages[i]
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t
@@ -358,14 +399,19 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) 
 		return free, nil
 	}
 	kept.Baselines, kept.Complete = free.Baselines, free.Complete // of the problem as it was asked, not of what was kept
+	boundBy(&kept, &free)
 	return kept, nil
 }
 
 func (c *composition) solveFree(ctx context.Context) (planner.Solution, error) {
 	p := c.problem
-	p.Bound = c.def.Order == ByArc && len(c.keep) == 0
+	p.Bound = c.def.Order == ByArc && (len(c.keep) == 0 || p.Effort == whilePlaying)
 	return planner.Solve(ctx, p)
 }
+
+// whilePlaying is the effort for what bends while it plays, so that a batch of interactions or readings is answered in some milliseconds: 1 % is lost on the
+// cost, and the bound is looser.
+var whilePlaying = planner.Effort{Candidates: 96, Beam: 8, Moves: 1200, BoundPasses: 1}
 
 // bound gives a solution the bound of the problem as it was asked, whatever was kept.
 func (c *composition) bound(ctx context.Context, solution *planner.Solution) error {
@@ -375,11 +421,16 @@ func (c *composition) bound(ctx context.Context, solution *planner.Solution) err
 	if err != nil {
 		return fmt.Errorf("tunevector: bound: %w", err)
 	}
+	boundBy(solution, &free)
+	return nil
+}
+
+// boundBy gives a solution the bound of another one of the same problem.
+func boundBy(solution, free *planner.Solution) {
 	solution.LowerBound, solution.BoundOver, solution.Gap = min(free.LowerBound, solution.Cost), free.BoundOver, 0
 	if solution.LowerBound > 0 {
 		solution.Gap = (solution.Cost - solution.LowerBound) / solution.LowerBound
 	}
-	return nil
 }
 
 // unchanged reports whether a solution is what should be kept, for the same ends but for what nobody hears.
@@ -423,7 +474,7 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 			}
 		}
 	}
-	p.Bound, p.Effort = false, planner.Effort{Beam: 8, Moves: 1}
+	p.Bound, p.Effort = false, planner.Effort{Candidates: c.problem.Effort.Candidates, Beam: 8, Moves: 1}
 	for range maxKeepings {
 		solution, err := planner.Solve(ctx, p)
 		if err != nil {

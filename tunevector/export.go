@@ -57,6 +57,19 @@ func (s *Service) Export(ctx context.Context, profileID, id uuid.UUID, f Format)
 	return nil, "", bad.Err()
 }
 
+// WritePlaylist puts a vector's plan into the listener's own account, see [PlaylistWriter]; not found where the provider cannot.
+func (s *Service) WritePlaylist(ctx context.Context, profileID, id uuid.UUID) (WrittenPlaylist, error) {
+	writer, ok := s.music.(PlaylistWriter)
+	if !ok {
+		return WrittenPlaylist{}, fault.New(fault.NotFound, "Playlists cannot be written from here")
+	}
+	v, err := s.Get(ctx, profileID, id)
+	if err != nil {
+		return WrittenPlaylist{}, err
+	}
+	return writer.WritePlaylist(ctx, profileID, v)
+}
+
 // playlist is the XSPF document; its JSON is JSPF. See https://www.xspf.org/spec and https://www.xspf.org/jspf.
 type playlist struct {
 	XMLName    xml.Name        `xml:"http://xspf.org/ns/0/ playlist" json:"-"`

@@ -130,7 +130,7 @@ func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, g
 		return err
 	}
 	found := make(map[string]*Track, len(ids))
-	if err := s.load(ctx, found, ids); err != nil {
+	if err := s.load(ctx, c.listener.id, found, ids); err != nil {
 		return err
 	}
 	for _, id := range ids {

@@ -17,12 +17,14 @@ func (v *vectorRecord) bare(id uuid.UUID, version store.Version) TuneVector {
 
 // hydrate is the vector with its plan, with what the provider knows of the tracks now. A track that it no longer knows
 // stands there by its id alone. Times are rounded to milliseconds, costs and features to four decimals.
-func (s *Service) hydrate(ctx context.Context, id uuid.UUID, version store.Version, v *vectorRecord, p *planRecord, known map[string]*Track) (TuneVector, error) {
+func (s *Service) hydrate(
+	ctx context.Context, profileID, id uuid.UUID, version store.Version, v *vectorRecord, p *planRecord, known map[string]*Track,
+) (TuneVector, error) {
 	ids := make([]string, len(p.Tracks))
 	for i, t := range p.Tracks {
 		ids[i] = t.ID
 	}
-	if err := s.load(ctx, known, ids); err != nil {
+	if err := s.load(ctx, profileID, known, ids); err != nil {
 		return TuneVector{}, err
 	}
 	plan := &Plan{

@@ -16,6 +16,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -25,7 +26,7 @@ import (
 //
 // A batch that names more than 8 vectors re-plans those of its 8 latest; the others note what was heard, and are re-planned with what
 // comes next. Only tracks that the provider knows, and whose provenance permits it, teach. An event that names a vector which the
-// listener does not have is a field error.
+// listener does not have is a field error. What is told of tracks that a linked account has lent, by a listener who has none any more, is not kept.
 func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (r Recorded, err error) {
 	done := observe.Start(ctx, s.observer, "tunevector.record")
 	defer func() {
@@ -35,7 +36,16 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	if err != nil {
 		return Recorded{}, err
 	}
+	if events, err = s.permitted(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if len(events) == 0 {
+		return Recorded{Replanned: []Replanned{}}, profile.CheckOpen(ctx, s.store, profileID)
+	}
 	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
+		return Recorded{}, err
+	}
+	if events, err = s.stillPermitted(ctx, profileID, events); err != nil {
 		return Recorded{}, err
 	}
 	if err := s.learn(ctx, profileID, events); err != nil {
@@ -106,7 +116,7 @@ func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.In
 	for i := range events {
 		ids[i] = events[i].TrackID
 	}
-	if err := s.load(ctx, known, ids); err != nil {
+	if err := s.load(ctx, profileID, known, ids); err != nil {
 		return err
 	}
 	var signals []preference.Signal
@@ -242,7 +252,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		planned := next
-		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true})
+		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true, ends: true})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
 			return unlessSame(changed, &next), nil, nil
@@ -254,7 +264,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return unlessSame(changed, &next), nil, nil
 		}
 		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {
-			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation)}
+			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation), Changes: changes(plan.Tracks, made.record.Tracks)}
 		}
 		return &planned, made.record, nil
 	})
@@ -294,6 +304,24 @@ func firstChange(a, b []trackRecord) int {
 		return len(a)
 	}
 	return -1
+}
+
+// changes are the positions at which two plans differ, at most MostChanges.
+func changes(was, is []trackRecord) []Change {
+	all := []Change{}
+	for i := range max(len(was), len(is)) {
+		c := Change{Position: i}
+		if i < len(was) {
+			c.Was = was[i].ID
+		}
+		if i < len(is) {
+			c.Is = is[i].ID
+		}
+		if c.Was != c.Is && len(all) < MostChanges {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // told says what a listener did, for one and for several.
@@ -358,11 +386,30 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 		if err != nil {
 			return err
 		}
-		if _, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true}); err != nil && fault.KindOf(err) != fault.NotFound {
+		replanned, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true})
+		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
+		}
+		if all, asked := ctx.Value(replannedKey{}).(*[]Replanned); asked && replanned != nil {
+			*all = append(*all, *replanned)
 		}
 	}
 	return nil
+}
+
+// replannedKey is of the place in a context where the hook of package variable notes what it planned anew.
+type replannedKey struct{}
+
+// Replans runs change, which changes surroundings through [variable.Service] with the context that it is given, and returns which playing vectors were planned anew for it.
+func (s *Service) Replans(ctx context.Context, change func(context.Context) error) ([]Replanned, error) {
+	all := []Replanned{}
+	err := change(context.WithValue(ctx, replannedKey{}, &all))
+	return all, err
+}
+
+// RecordReadings is [variable.Service.Record] that tells which playing vectors were planned anew for the readings, and why.
+func (s *Service) RecordReadings(ctx context.Context, profileID, variableID uuid.UUID, readings []variable.Reading) ([]Replanned, error) {
+	return s.Replans(ctx, func(ctx context.Context) error { return s.variables.Record(ctx, profileID, variableID, readings) })
 }
 
 // ratingWeight is what a rating of a whole vector says of each track that was heard in it, compared with a rating of the track alone.
@@ -395,7 +442,7 @@ func (s *Service) learnRatings(ctx context.Context, c variable.Change) error {
 		for i := range heard {
 			ids[i] = heard[i].ID
 		}
-		if err := s.load(ctx, known, ids); err != nil {
+		if err := s.load(ctx, c.ProfileID, known, ids); err != nil {
 			return err
 		}
 		for _, id := range ids {

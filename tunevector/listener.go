@@ -23,12 +23,19 @@ type listener struct {
 	popular  ml.Popularity
 	history  history
 	suited   *ml.Suited // the listener's personal model; nil where there is none
+	linked   bool       // an account of theirs is, from which music comes
+	did      interactions
+	own      *own // how they answer to situations; nil where that is not known
 }
 
 // listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
 func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...ml.Interaction) (*listener, error) {
 	l := &listener{id: profileID, now: s.now()}
-	var err error
+	guard, err := s.guard(ctx, profileID)
+	if err != nil {
+		return nil, err
+	}
+	l.linked = len(guard) > 0
 	if l.snapshot, err = s.variables.Snapshot(ctx, profileID); err != nil {
 		return nil, err
 	}
@@ -38,10 +45,14 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 	if l.popular, err = s.learning.Popularity(ctx); err != nil {
 		return nil, err
 	}
-	if l.history, err = s.history(ctx, profileID, logged); err != nil {
+	if l.did, err = s.newest(ctx, profileID, logged); err != nil {
 		return nil, err
 	}
-	l.suited, err = s.models.For(ctx, l.history.strengths())
+	l.history = historyOf(l.did)
+	if l.suited, err = s.models.For(ctx, l.history.strengths()); err != nil {
+		return nil, err
+	}
+	l.own, err = s.ownOf(ctx, l)
 	return l, err
 }
 
@@ -66,7 +77,8 @@ type past struct {
 	judged   bool
 }
 
-func (s *Service) history(ctx context.Context, profileID uuid.UUID, logged []ml.Interaction) (history, error) {
+// newest returns the newest interactions, those just logged among them.
+func (s *Service) newest(ctx context.Context, profileID uuid.UUID, logged []ml.Interaction) (interactions, error) {
 	known := make(map[uuid.UUID]struct{}, len(logged))
 	newest := make([]ml.Interaction, 0, maxHistory)
 	for _, i := range logged {
@@ -86,11 +98,15 @@ func (s *Service) history(ctx context.Context, profileID uuid.UUID, logged []ml.
 	slices.SortFunc(newest, func(a, b ml.Interaction) int { // as the log is
 		return cmp.Or(b.At.Compare(a.At), bytes.Compare(b.EventID[:], a.EventID[:]))
 	})
+	return first(newest, maxHistory), nil
+}
+
+func historyOf(newest interactions) history {
 	h := history{}
-	for _, i := range first(newest, maxHistory) {
+	for _, i := range newest {
 		h.add(i)
 	}
-	return h, nil
+	return h
 }
 
 // strengths are how much the interactions say for or against each track.
@@ -143,12 +159,13 @@ func (l *listener) popularity(t *Track) float64 {
 
 // How likings are put together into the one number that the planner takes, −1 to 1.
 const (
-	modelWeight   = 0.4 // what the track gains that suits best, as far as the model of taste is to be trusted
-	popularWeight = 0.2 // what the most popular track gains on one that nobody knows
-	heardLoss     = 0.3 // what a track loses that was heard within heardLately
-	heardLately   = 12 * time.Hour
-	sessionWeight = 2.0  // what a moment of strength 1 does to a track like the one it spoke of: a skip at once bars it, nearly
-	sessionReach  = 0.25 // the planner's distance at which a moment says nothing any more
+	modelWeight     = 0.4 // what the track gains that suits best, as far as the model of taste is to be trusted
+	popularWeight   = 0.2 // what the most popular track gains on one that nobody knows
+	situationWeight = 2.0 // what a track gains that is sure to suit now and never does usually
+	heardLoss       = 0.3 // what a track loses that was heard within heardLately
+	heardLately     = 12 * time.Hour
+	sessionWeight   = 2.0  // what a moment of strength 1 does to a track like the one it spoke of: a skip at once bars it, nearly
+	sessionReach    = 0.25 // the planner's distance at which a moment says nothing any more
 )
 
 // suits is how well the track suits the listener as the model of taste has it, 0–1. One that the model does not know, since hardly anybody has heard
@@ -167,10 +184,11 @@ func (l *listener) suits(t *Track) float64 {
 }
 
 // liking is how much the listener likes the track now.
-func (l *listener) liking(t *Track, session []sessionMoment) float64 {
+func (l *listener) liking(t *Track, session []sessionMoment, now *sensing) float64 {
 	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
 	score += modelWeight * l.suited.Trust() * l.suits(t)
+	score += situationWeight * now.effect(t)
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}

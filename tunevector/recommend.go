@@ -162,7 +162,7 @@ func (s *Service) because(ctx context.Context, l *listener, tracks []scoredTrack
 		return nil
 	}
 	known := map[string]*Track{}
-	if err := s.load(ctx, known, ids); err != nil {
+	if err := s.load(ctx, l.id, known, ids); err != nil {
 		return err
 	}
 	for i, t := range tracks {
@@ -183,7 +183,7 @@ func (s *Service) because(ctx context.Context, l *listener, tracks []scoredTrack
 // popular, and some of everything, which changes from day to day.
 func (s *Service) recommendable(ctx context.Context, l *listener) (map[string]*Track, error) {
 	found := map[string]*Track{}
-	if err := s.load(ctx, found, append(l.popular.Top(popularLooked), l.suited.Top(modelLooked)...)); err != nil {
+	if err := s.load(ctx, l.id, found, append(l.popular.Top(popularLooked), l.suited.Top(modelLooked)...)); err != nil {
 		return nil, err
 	}
 	day := CandidateQuery{Limit: recommendFrom, Seed: uint64(l.now.Truncate(recommendDaily).Unix()), Listener: l.id}

@@ -42,19 +42,21 @@ func playingKey(profileID, id uuid.UUID) store.Key {
 
 // vectorRecord is the body of vector#.
 type vectorRecord struct {
-	Definition Definition  `json:"definition"` // as given
-	Seed       int64       `json:"seed"`
-	Start      Features    `json:"start"`
-	End        Features    `json:"end"`
-	Bends      []Point     `json:"bends,omitempty"`    // what the stages' genres add to the arc
-	Consents   []uuid.UUID `json:"consents,omitempty"` // that start, end and plan were made under
-	Revision   string      `json:"revision"`           // of the plan
-	Chunks     int         `json:"chunks"`
-	Played     int         `json:"played,omitempty"` // tracks of the plan that were heard, from the first on
-	PlayedFrom time.Time   `json:"playedFrom,omitzero"`
-	Moments    []moment    `json:"moments,omitempty"` // the last maxMoments of this vector, oldest first
-	CreatedAt  time.Time   `json:"createdAt"`
-	UpdatedAt  time.Time   `json:"updatedAt"`
+	Definition Definition    `json:"definition"` // as given
+	Seed       int64         `json:"seed"`
+	Start      Features      `json:"start"`
+	End        Features      `json:"end"`
+	Bends      []Point       `json:"bends,omitempty"`    // what the stages' genres add to the arc
+	Consents   []uuid.UUID   `json:"consents,omitempty"` // that start, end and plan were made under
+	Lent       bool          `json:"lent,omitempty"`     // something in it is from an account that the listener has linked: see Lender
+	Held       []heldReading `json:"held,omitempty"`     // readings in force, see steadied
+	Revision   string        `json:"revision"`           // of the plan
+	Chunks     int           `json:"chunks"`
+	Played     int           `json:"played,omitempty"` // tracks of the plan that were heard, from the first on
+	PlayedFrom time.Time     `json:"playedFrom,omitzero"`
+	Moments    []moment      `json:"moments,omitempty"` // the last maxMoments of this vector, oldest first
+	CreatedAt  time.Time     `json:"createdAt"`
+	UpdatedAt  time.Time     `json:"updatedAt"`
 }
 
 // moment is what one interaction said about a track of this vector.
@@ -149,7 +151,9 @@ func (v *vectorRecord) writes(profileID, id uuid.UUID, plan *planRecord, old *ve
 			writes = append(writes, store.Delete(planKey(profileID, id, n), store.None))
 		}
 	}
-	if until := v.playingUntil(); old != nil && !until.Equal(old.playingUntil()) {
+	if until := v.playingUntil(); old != nil && until.IsZero() && !old.playingUntil().IsZero() {
+		writes = append(writes, store.Delete(playingKey(profileID, id), store.None))
+	} else if old != nil && !until.Equal(old.playingUntil()) {
 		w, err := put(playingKey(profileID, id), struct{}{})
 		if err != nil {
 			return nil, err

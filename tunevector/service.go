@@ -7,16 +7,19 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/personal"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
@@ -35,6 +38,9 @@ type Service struct {
 	now         func() time.Time
 	logger      *slog.Logger
 	observer    observe.Observer
+
+	learner *personal.Learner
+	owns    *lru.Cache[uuid.UUID, *own] // by profile
 
 	mu    sync.Mutex // guards seeds
 	seeds *rand.Rand // nil: the process's
@@ -79,6 +85,13 @@ func NewService(o Options) (*Service, error) {
 		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning, models: o.Models,
 		now: o.Now, logger: o.Logger, observer: observe.Or(o.Observer),
 	}
+	var err error
+	if s.learner, err = newLearner(); err != nil {
+		return nil, err
+	}
+	if s.owns, err = lru.New[uuid.UUID, *own](ownersKept); err != nil {
+		return nil, err
+	}
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -114,32 +127,51 @@ func (s *Service) Create(ctx context.Context, profileID uuid.UUID, d Definition)
 	if err != nil {
 		return TuneVector{}, err
 	}
+	for try := 0; ; try++ {
+		v, shut, err := s.create(ctx, profileID, id, d)
+		if !shut || try == tornReads {
+			return v, err
+		}
+	}
+}
+
+// create also reports whether a link has ended meanwhile of which the plan had something.
+func (s *Service) create(ctx context.Context, profileID, id uuid.UUID, d Definition) (_ TuneVector, ended bool, err error) {
+	guard, err := s.guard(ctx, profileID)
+	if err != nil {
+		return TuneVector{}, false, err
+	}
 	now := s.clock()
 	v := &vectorRecord{Definition: d.tidied(), CreatedAt: now, UpdatedAt: now}
 	v.chooseSeed(s)
 	l, err := s.listener(ctx, profileID)
 	if err != nil {
-		return TuneVector{}, err
+		return TuneVector{}, false, err
 	}
 	p, err := s.replan(ctx, l, v, rest{})
 	if err != nil { // that there is no profile comes before what could not be planned for it; else the Apply tells
-		return TuneVector{}, cmp.Or(profile.CheckOpen(ctx, s.store, profileID), err)
+		return TuneVector{}, false, cmp.Or(profile.CheckOpen(ctx, s.store, profileID), err)
 	}
 	writes, err := v.writes(profileID, id, p.record, nil)
 	if err != nil {
-		return TuneVector{}, err
+		return TuneVector{}, false, err
 	}
 	for i := range writes {
 		writes[i].Condition = store.Absent
 	}
+	version := writes[0].Version
+	if writes, err = v.guarded(writes, guard); err != nil {
+		return TuneVector{}, false, err
+	}
 	err = store.Settle(ctx, s.store, append(writes, profile.Gate(profileID))...)
 	if store.Has(err, profile.GateKey(profileID)) {
-		return TuneVector{}, profile.ErrNotFound
+		return TuneVector{}, false, profile.ErrNotFound
 	}
 	if err != nil {
-		return TuneVector{}, err
+		return TuneVector{}, shut(err, guard), err
 	}
-	return s.hydrate(ctx, id, writes[0].Version, v, p.record, p.tracks)
+	made, err := s.hydrate(ctx, profileID, id, version, v, p.record, p.tracks)
+	return made, false, err
 }
 
 // chooseSeed takes the seed given, or keeps the one chosen before, or chooses one.
@@ -168,6 +200,7 @@ type rest struct {
 	keep      []trackRecord
 	tolerance float64
 	quiet     bool // where all of keep stays, and the ends, there is no new plan
+	ends      bool // start and end stay where they would move by what nobody hears
 }
 
 // replan makes a new plan for v from r, and sets what v has filled in. It returns nil where r is quiet and nothing changes.
@@ -175,9 +208,9 @@ type rest struct {
 // Where a consent that v was planned under has ended, nothing that was derived under it is left: nothing is kept, and
 // what was heard gets new targets and loses its reasons.
 func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r rest) (*replanned, error) {
-	live, before := v.live(l.snapshot.Consents), *v
+	live, before := l.honors(v), *v
 	if !live {
-		r.keep = nil
+		r.keep, r.ends, v.Held = nil, false, slices.DeleteFunc(slices.Clone(v.Held), func(h heldReading) bool { return !l.snapshot.Live(h.Consent) })
 	}
 	c, err := s.compose(ctx, l, v, r)
 	if err != nil {
@@ -196,7 +229,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	case c.over:
 	case r.quiet && live && c.unchanged(solution, &before, v):
 		return nil, nil
-	case c.def.Order == ByArc && len(c.keep) > 0:
+	case c.def.Order == ByArc && len(c.keep) > 0 && solution.BoundOver == planner.OverNone:
 		if err := c.bound(ctx, &solution); err != nil {
 			return nil, err
 		}
@@ -212,6 +245,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	}
 	plan := c.plan(solution)
 	v.Revision = plan.Revision
+	v.Lent = c.lent(plan) || len(r.keep) > 0 && before.Lent
 	return &replanned{plan, c.tracks, c.situation.reasons}, nil
 }
 
@@ -242,18 +276,16 @@ func (s *Service) Version(ctx context.Context, profileID, id uuid.UUID) (store.V
 func (s *Service) present(
 	ctx context.Context, profileID, id uuid.UUID, item store.Item, v *vectorRecord, plan *planRecord, known map[string]*Track,
 ) (TuneVector, error) {
-	if len(v.Consents) > 0 {
-		consents, err := s.variables.Consents(ctx, profileID)
-		if err != nil {
+	holds, err := s.holds(ctx, profileID, v)
+	if err != nil {
+		return TuneVector{}, err
+	}
+	if !holds {
+		if item, v, plan, err = s.renew(ctx, profileID, id, false); err != nil {
 			return TuneVector{}, err
 		}
-		if !v.live(consents) {
-			if item, v, plan, err = s.renew(ctx, profileID, id); err != nil {
-				return TuneVector{}, err
-			}
-		}
 	}
-	return s.hydrate(ctx, id, item.Version, v, plan, known)
+	return s.hydrate(ctx, profileID, id, item.Version, v, plan, known)
 }
 
 // live reports whether all consents that the vector was planned under live.
@@ -266,9 +298,10 @@ func (v *vectorRecord) live(now variable.Consents) bool {
 	return true
 }
 
-// renew plans a vector anew whose consents have ended: nothing that was derived under them is left, the targets of
-// what was heard included. Without music the vector keeps just what was heard.
-func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Item, *vectorRecord, *planRecord, error) {
+// renew plans a vector anew whose consents have ended, or of which something was lent that was taken back: nothing that was derived from it is left, the targets of
+// what was heard included, and if any of that was lent, no track that was heard. Without music the vector keeps just what was heard. With withdraw all that
+// was lent goes, whatever is linked now.
+func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID, withdraw bool) (store.Item, *vectorRecord, *planRecord, error) {
 	var v *vectorRecord
 	var plan *planRecord
 	item, err := s.change(ctx, profileID, id, func(old *vectorRecord, oldPlan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
@@ -276,12 +309,24 @@ func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Ite
 		if err != nil {
 			return nil, nil, err
 		}
-		if v, plan = old, oldPlan; old.live(l.snapshot.Consents) {
-			return nil, nil, nil // somebody else was faster
-		}
 		next := *old
 		heard := old.heard(oldPlan)
-		made, err := s.replan(ctx, l, &next, rest{heard: heard, all: len(heard) == len(oldPlan.Tracks)})
+		whole := len(heard) == len(oldPlan.Tracks)
+		changed := !old.live(l.snapshot.Consents)
+		if withdraw || !l.honors(old) && !changed {
+			lent, err := s.lentOf(ctx, old, oldPlan)
+			if err != nil {
+				return nil, nil, err
+			}
+			if old.Lent || len(lent) > 0 {
+				changed, whole = true, false
+				heard = next.giveBack(heard, lent)
+			}
+		}
+		if v, plan = old, oldPlan; !changed {
+			return nil, nil, nil // somebody else was faster
+		}
+		made, err := s.replan(ctx, l, &next, rest{heard: heard, all: whole})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			made, err = next.leave(heard), nil
 		}
@@ -299,7 +344,7 @@ func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID) (store.Ite
 func (v *vectorRecord) leave(heard []trackRecord) *replanned {
 	c := &composition{def: v.Definition.Filled()}
 	v.Start, v.End = c.def.ends(neutral(), lean{})
-	v.Bends, v.Consents, v.Revision = nil, nil, uuid.NewString()
+	v.Bends, v.Consents, v.Held, v.Lent, v.Revision = nil, nil, nil, false, uuid.NewString()
 	c.problem.Arc = c.def.arc(v.Start, v.End, nil)
 	c.forget(heard)
 	return &replanned{record: &planRecord{Revision: v.Revision, Tracks: heard, Duration: endOf(heard)}}
@@ -319,6 +364,10 @@ func (s *Service) changeFrom(
 	f func(v *vectorRecord, plan *planRecord, version store.Version) (*vectorRecord, *planRecord, error),
 ) (store.Item, error) {
 	for try := 0; ; try++ {
+		guard, err := s.guard(ctx, profileID)
+		if err != nil {
+			return store.Item{}, err
+		}
 		item, err := s.update(ctx, vectorKey(profileID, id), seen, func(item store.Item, found bool) ([]store.Write, error) {
 			if !found {
 				return nil, errNoVector()
@@ -336,9 +385,13 @@ func (s *Service) changeFrom(
 			if err != nil || v == nil {
 				return nil, err
 			}
-			return v.writes(profileID, id, p, &before)
+			writes, err := v.writes(profileID, id, p, &before)
+			if err != nil {
+				return nil, err
+			}
+			return v.guarded(writes, guard)
 		})
-		if errors.Is(err, errTorn) && try < tornReads {
+		if (errors.Is(err, errTorn) || shut(err, guard)) && try < tornReads {
 			seen = nil
 			continue
 		}
@@ -400,7 +453,7 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change fu
 		return TuneVector{}, err
 	}
 	if planned { // under the consents of just now
-		return s.hydrate(ctx, id, item.Version, v, plan, known)
+		return s.hydrate(ctx, profileID, id, item.Version, v, plan, known)
 	}
 	return s.present(ctx, profileID, id, item, v, plan, known)
 }
@@ -420,7 +473,7 @@ func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *ve
 	from := rest{heard: old.heard(plan), all: old.Played >= len(plan.Tracks)}
 	sorted := was
 	sorted.Order = is.Order
-	if is.Order != ByArc && same(sorted, is) && old.live(l.snapshot.Consents) {
+	if is.Order != ByArc && same(sorted, is) && l.honors(old) {
 		return s.resort(ctx, l, next, plan)
 	}
 	replaced := was
@@ -493,7 +546,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 			}
 		}
 		if len(v.Consents) > 0 && !v.live(consents) {
-			renewed, now, _, err := s.renew(ctx, profileID, id)
+			renewed, now, _, err := s.renew(ctx, profileID, id, false)
 			if fault.KindOf(err) == fault.NotFound {
 				continue // deleted just now
 			}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/page"
 	"github.com/rhythmiq/rhythmiq/ml"
@@ -27,7 +29,7 @@ func (s *Service) Similar(ctx context.Context, trackID string, limit int) ([]Rec
 		return nil, err
 	}
 	known := map[string]*Track{}
-	if err := s.load(ctx, known, []string{trackID}); err != nil {
+	if err := s.load(ctx, uuid.Nil, known, []string{trackID}); err != nil {
 		return nil, err
 	}
 	to := known[trackID]
@@ -42,7 +44,7 @@ func (s *Service) Similar(ctx context.Context, trackID string, limit int) ([]Rec
 	for i, a := range alike {
 		ids[i] = a.TrackID
 	}
-	if err := s.load(ctx, known, ids); err != nil {
+	if err := s.load(ctx, uuid.Nil, known, ids); err != nil {
 		return nil, err
 	}
 	out, taken, least := make([]Recommendation, 0, limit), []string{trackID}, 1.0

@@ -29,10 +29,10 @@ type rule struct {
 //	outside-temperature  3 h: from 28 °C: energy −0.05, acousticness +0.05; to 0 °C: valence +0.05
 var rules = []rule{
 	{variable.TimeOfDay, 0, byHour},
-	{variable.AmbientNoise, 30 * time.Minute, byNoise},
-	{variable.Accelerometer, 10 * time.Minute, byMovement},
-	{variable.HeartRateVariability, 12 * time.Hour, byHeart},
-	{variable.OutsideTemperature, 3 * time.Hour, byTemperature},
+	{variable.AmbientNoise, noiseFresh, byNoise},
+	{variable.Accelerometer, movementFresh, byMovement},
+	{variable.HeartRateVariability, heartFresh, byHeart},
+	{variable.OutsideTemperature, temperatureFresh, byTemperature},
 }
 
 // situation is what the rules make of a snapshot.

@@ -26,7 +26,7 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	for i, t := range plan.Tracks {
 		ids[i] = t.ID
 	}
-	if err := s.load(ctx, c.tracks, ids); err != nil {
+	if err := s.load(ctx, c.listener.id, c.tracks, ids); err != nil {
 		return nil, err
 	}
 	g := &gathering{at: map[string]int{}}
@@ -56,6 +56,7 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	sorted := c.plan(solution)
 	v.Revision = sorted.Revision
 	v.consent(l.tasteConsents())
+	v.Lent = v.Lent || c.lent(sorted)
 	return &replanned{record: sorted, tracks: c.tracks}, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
@@ -81,6 +82,37 @@ type MusicProvider interface {
 // GenreLister is implemented by providers that know which genres they have, so that an unknown one can be told.
 type GenreLister interface {
 	Genres(ctx context.Context, kind Kind) ([]string, error) // lower case, in alphabetical order
+}
+
+// ListenerTracks is implemented by providers that know some tracks only in a listener's name. Whatever is asked for a listener is asked by it, and
+// Tracks is for what is asked of all listeners together: which music may be learned from, for one.
+type ListenerTracks interface {
+	TracksFor(ctx context.Context, listener uuid.UUID, ids []string) ([]Track, error) // as Tracks
+}
+
+// Lender is implemented by providers that have music from accounts which listeners link and unlink. What is made of such music, or of preferences imported
+// from there, is kept only while the account is linked: see [Service.Withdraw].
+type Lender interface {
+	// Guard returns writes that go into every Apply which keeps something lent: they fail once the link that there is now has ended. None where there is no link.
+	Guard(ctx context.Context, listener uuid.UUID) ([]store.Write, error)
+	// Lent returns those of the ids that are of lent music.
+	Lent(ctx context.Context, ids []string) (map[string]bool, error)
+}
+
+// PlaylistWriter is implemented by providers that can put a plan into a listener's own account, where their player finds it.
+type PlaylistWriter interface {
+	// WritePlaylist makes a playlist of a vector's plan, or updates the one that was made of it before.
+	WritePlaylist(ctx context.Context, listener uuid.UUID, v TuneVector) (WrittenPlaylist, error)
+}
+
+// WrittenPlaylist is a playlist as it was written.
+type WrittenPlaylist struct {
+	ID      string `json:"playlistId"`
+	URI     string `json:"uri"`
+	URL     string `json:"url"`
+	Created bool   `json:"-"`       // false: there was one, and it was updated
+	Tracks  int    `json:"tracks"`  // that are in it
+	LeftOut int    `json:"leftOut"` // tracks of the plan that the account's service does not have
 }
 
 // CandidateQuery asks for candidates. The zero value asks for any music.

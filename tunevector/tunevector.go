@@ -178,6 +178,18 @@ type Replanned struct {
 	TuneVectorID uuid.UUID `json:"tuneVectorId"`
 	FromPosition int       `json:"fromPosition"`
 	Reasons      []string  `json:"reasons"`
+	// Changes are the positions whose tracks are others now, at most [MostChanges].
+	Changes []Change `json:"changes"`
+}
+
+// MostChanges is how many changed positions a [Replanned] names; those behind them are told by reading the vector.
+const MostChanges = 100
+
+// Change is what became of one position of a plan.
+type Change struct {
+	Position int    `json:"position"`
+	Was      string `json:"was,omitempty"` // the track that was planned there; "" where there was none
+	Is       string `json:"is,omitempty"`  // the track that is planned there now; likewise
 }
 
 // Recorded is the answer to recorded interactions.

@@ -181,3 +181,22 @@ func TestDemoPlansWell(t *testing.T) {
 		require.Less(t, sum/float64(len(plan.Tracks)), 0.12, name)
 	}
 }
+
+func TestPriors(t *testing.T) {
+	p := NewPriors()
+	metal, confidence := p.Of([]string{"Black Metal"}, tunevector.Playlist)
+	require.InDelta(t, tagConfidence, confidence, 0)
+	ambient, _ := p.Of([]string{"ambient"}, tunevector.Playlist)
+	require.Greater(t, metal.Energy, ambient.Energy+0.3)
+	nothing, confidence := p.Of([]string{"zxqvian"}, tunevector.Playlist)
+	require.Zero(t, confidence)
+	require.InDelta(t, globalPrior[tempo], nothing.Tempo, 0)
+	_, confidence = p.Of(nil, tunevector.Podcast)
+	require.Positive(t, confidence, "a podcast sounds like podcasts")
+	for i := range 2*mostRemembered + 1 {
+		p.Of([]string{fmt.Sprint("genre ", i)}, tunevector.Playlist)
+	}
+	require.LessOrEqual(t, len(p.p.memo), mostRemembered+1)
+	again, _ := p.Of([]string{"Black Metal"}, tunevector.Playlist)
+	require.Equal(t, metal, again)
+}

@@ -164,3 +164,24 @@ func (p *profile) means() [dimensions]float64 {
 func (t *tag) means() [dimensions]float64 {
 	return [dimensions]float64{t.energy / 100, t.valence / 100, t.tempo, t.acousticness / 100, t.instrumentalness / 100}
 }
+
+// Priors are what [Load] expects of tracks that a file says nothing of, for providers that know their music's genres and not how it sounds. They are for one goroutine.
+type Priors struct{ p *priors }
+
+const mostRemembered = 2000
+
+// NewPriors returns them.
+func NewPriors() *Priors { return &Priors{newPriors()} }
+
+// Of returns the features that are usual for music of these genres or tags, or else for its kind, and the confidence in them: 0 for the
+// middle of everything, where nothing is known.
+func (p *Priors) Of(genres []string, kind tunevector.Kind) (tunevector.Features, float64) {
+	if len(p.p.memo) > mostRemembered { // a file has some thousands; whoever searches can name any number
+		clear(p.p.memo)
+	}
+	known := p.p.of(genres, kind)
+	f := known.features
+	return tunevector.Features{
+		Energy: f[energy], Valence: f[valence], Tempo: f[tempo], Acousticness: f[acousticness], Instrumentalness: f[instrumentalness],
+	}, known.confidence
+}

@@ -1,0 +1,463 @@
+// Package personal learns how one listener answers to situations from that listener alone: a Bayesian linear regression of their answers on the
+// features of the music, crossed with what is known of the moment. It needs no training and no other listener; it is fitted in closed form in about a
+// millisecond, stored nowhere, and says how unsure it is, from which Thompson sampling follows.
+//
+//	learner, err := personal.New(personal.Options{Aspects: aspects, Scales: scales})
+//	ada := learner.Person(answers, items)
+//	judgment := ada.At(moment).OfNew(item)
+//
+// # The model
+//
+// With y = 2·liking − 1, the features of the music x = (energy, valence, tempo in octaves, acousticness, instrumentalness), each centered and scaled, and what is
+// known of the moment z (amounts scaled; cycles as sine and cosine; one number for each word of a category), centered on the listener's own mean, so that what is unknown is 0 and
+// counts as usual,
+//
+//	y = w₀ + wᵀx + qᵀ(x² of energy, tempo, acousticness) + zᵀv + Σⱼ zⱼ·bⱼᵀ(energy, valence, tempo, acousticness) + noise
+//
+// All weights have normal priors around 0: standard deviations 0.5 for those of the music alone, 0.15 for z alone, 0.2 for crosses; the noise has
+// 0.9. These are choices, by which some tens of answers are needed before a cross says much. Judgments are (1 + y)/2, kept in 0.02–0.98: y is 1 or −1, so
+// its mean foretells the probability. The textbook for all of it is Bishop, Pattern Recognition and Machine Learning (2006), section 3.3.
+package personal
+
+import (
+	"cmp"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/ml"
+)
+
+// Scale says what is usual of an amount: numbers are taken as (number − Center) / Spread, and kept within ±3.
+type Scale struct{ Center, Spread float64 }
+
+// Options say what a Learner reads in a moment.
+type Options struct {
+	Aspects []ml.Aspect
+	Scales  map[string]Scale    // of each amount
+	Words   map[string][]string // of each category: words that are not there count as unknown
+}
+
+// Learner makes Persons. It is immutable.
+type Learner struct {
+	columns []column
+	aspects []ml.Aspect
+}
+
+// column is one number of z.
+type column struct {
+	aspect int
+	word   string  // of a category
+	sine   bool    // of a cycle
+	turn   float64 // of a cycle: 2π / period
+	scale  Scale   // of an amount
+}
+
+// New returns a Learner. Its error names every wrong option.
+func New(o Options) (*Learner, error) {
+	var f fault.Fields
+	l := &Learner{aspects: o.Aspects}
+	for i, a := range o.Aspects {
+		switch a.Kind {
+		case ml.Amount:
+			s := o.Scales[a.Name]
+			if !(s.Spread > 0) {
+				f.Add("Scales["+a.Name+"]", "Spread must be above 0")
+			}
+			l.columns = append(l.columns, column{aspect: i, scale: s})
+		case ml.Cycle:
+			if !(a.Period > 0) {
+				f.Add("Aspects["+a.Name+"]", "Period must be above 0")
+			}
+			turn := 2 * math.Pi / a.Period
+			l.columns = append(l.columns, column{aspect: i, turn: turn}, column{aspect: i, turn: turn, sine: true})
+		case ml.Category:
+			if len(o.Words[a.Name]) == 0 {
+				f.Add("Words["+a.Name+"]", "At least one word is required")
+			}
+			for _, w := range o.Words[a.Name] {
+				l.columns = append(l.columns, column{aspect: i, word: w})
+			}
+		default:
+			f.Add("Aspects["+a.Name+"]", "Unknown kind")
+		}
+	}
+	if err := f.Err(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+const mostScaled = 3.0
+
+// read returns z of a moment, not centered, and which of it is known.
+func (l *Learner) read(m ml.Moment) (z []float64, known []bool) {
+	z, known = make([]float64, len(l.columns)), make([]bool, len(l.columns))
+	for j, c := range l.columns {
+		a := l.aspects[c.aspect]
+		if c.word != "" {
+			w, there := m.Words[a.Name]
+			if known[j] = there; w == c.word {
+				z[j] = 1
+			}
+			continue
+		}
+		x, there := m.Numbers[a.Name]
+		known[j] = there && !math.IsNaN(x)
+		switch {
+		case !known[j]:
+		case c.turn > 0 && c.sine:
+			z[j] = math.Sin(x * c.turn)
+		case c.turn > 0:
+			z[j] = math.Cos(x * c.turn)
+		default:
+			z[j] = min(max((x-c.scale.Center)/c.scale.Spread, -mostScaled), mostScaled)
+		}
+	}
+	return z, known
+}
+
+// The features of music, and how they are centered and scaled: roughly the median and the spread of popular music.
+var features = [...]struct {
+	name           string
+	center, spread float64
+	octaves        bool
+}{
+	{"energy", 0.55, 0.25, false},
+	{"valence", 0.5, 0.25, false},
+	{"tempo", 115, 0.35, true},
+	{"acousticness", 0.3, 0.3, false},
+	{"instrumentalness", 0.15, 0.3, false},
+}
+
+const (
+	plain   = len(features)
+	crossed = 4                   // of the features, from the first on
+	width   = 1 + plain + squares // of what belongs to the music alone
+	squares = 3                   // of energy, tempo, acousticness
+	perZ    = 1 + crossed         // of what belongs to each number of z
+	sure    = 0.02                // judgments come no nearer to 0 and 1
+	noise   = 0.9 * 0.9           // variance
+	pAlone  = 1 / (0.5 * 0.5)     // precisions
+	pMoment = 1 / (0.15 * 0.15)   //
+	pCross  = 1 / (0.2 * 0.2)     //
+)
+
+// music returns what belongs to the music alone: 1, x, squares. What is not known of an item is 0, as is usual.
+func music(item *ml.Item) (phi [width]float64) {
+	phi[0] = 1
+	if !(item.Confidence > 0) {
+		return phi
+	}
+	for i, f := range features {
+		x, there := item.Features[f.name]
+		if !there || math.IsNaN(x) || f.octaves && !(x > 0) {
+			continue
+		}
+		if f.octaves {
+			x = math.Log2(x / f.center)
+		} else {
+			x -= f.center
+		}
+		phi[1+i] = min(max(x/f.spread, -mostScaled), mostScaled)
+	}
+	for k, i := range [squares]int{0, 2, 3} {
+		phi[1+plain+k] = phi[1+i] * phi[1+i]
+	}
+	return phi
+}
+
+// Person is one listener, as far as their own answers tell. It is immutable and safe for concurrent use.
+type Person struct {
+	learner *Learner
+	usual   []float64 // the mean of z
+	theta   []float64
+	factor  []float64 // Cholesky's lower triangle of the posterior's precision, by rows
+	drawn   bool
+	answers int
+}
+
+var _ ml.Person = (*Person)(nil)
+
+// Person fits a listener to their answers. items are what is known of the tracks answered to, by [ml.Answer].Item; answers beyond are left out.
+func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
+	d := width + perZ*len(l.columns)
+	p := &Person{learner: l, usual: make([]float64, len(l.columns)), theta: make([]float64, d), factor: make([]float64, d*d)}
+	zs, knowns := make([][]float64, len(answers)), make([][]bool, len(answers))
+	counts := make([]float64, len(l.columns))
+	for i := range answers {
+		zs[i], knowns[i] = l.read(answers[i].Moment)
+		for j, known := range knowns[i] {
+			if known {
+				p.usual[j] += zs[i][j]
+				counts[j]++
+			}
+		}
+	}
+	for j, n := range counts {
+		if n > 0 {
+			p.usual[j] /= n
+		}
+	}
+	for i := range d {
+		precision := pAlone
+		if i >= width {
+			precision = pCross
+			if (i-width)%perZ == 0 {
+				precision = pMoment
+			}
+		}
+		p.factor[i*d+i] = precision
+	}
+	phi := make([]float64, d)
+	var at []int // of phi that is not 0
+	for i := range answers {
+		a := &answers[i]
+		if a.Item < 0 || int(a.Item) >= len(items) || !(a.Liking >= 0 && a.Liking <= 1) {
+			continue
+		}
+		p.answers++
+		x := music(&items[a.Item])
+		at = at[:0]
+		for k, v := range x {
+			if phi[k] = v; v != 0 {
+				at = append(at, k)
+			}
+		}
+		for j := range l.columns {
+			z := 0.0
+			if knowns[i][j] {
+				z = zs[i][j] - p.usual[j]
+			}
+			for k := range perZ {
+				if phi[width+j*perZ+k] = z * x[k]; z != 0 {
+					at = append(at, width+j*perZ+k)
+				}
+			}
+		}
+		weight := a.Weight
+		if weight == 0 {
+			weight = 1
+		}
+		weight /= noise
+		y := 2*a.Liking - 1
+		for n, r := range at {
+			scaled := weight * phi[r]
+			p.theta[r] += scaled * y
+			row := p.factor[r*d : r*d+r+1]
+			for _, c := range at[:n+1] {
+				row[c] += scaled * phi[c]
+			}
+		}
+	}
+	cholesky(p.factor, d)
+	solveLower(p.factor, p.theta)
+	solveUpper(p.factor, p.theta)
+	return p
+}
+
+// Answers is how many answers the listener was fitted to.
+func (p *Person) Answers() int { return p.answers }
+
+// Draw returns a listener whose weights are drawn from the posterior.
+func (p *Person) Draw(r *rand.Rand) ml.Person {
+	q := *p
+	q.drawn = true
+	q.theta = make([]float64, len(p.theta))
+	for i := range q.theta {
+		q.theta[i] = r.NormFloat64()
+	}
+	solveUpper(p.factor, q.theta)
+	for i := range q.theta {
+		q.theta[i] += p.theta[i]
+	}
+	return &q
+}
+
+// judge is a Person in a moment: what z makes of the weights of the music.
+type judge struct {
+	person     *Person
+	moment     ml.Moment
+	z          []float64 // centered
+	now, usual [width]float64
+	spread     [width][width]float64 // covariance of now
+}
+
+// At returns a judge for one moment.
+func (p *Person) At(m ml.Moment) ml.Judge {
+	j := &judge{person: p, moment: m, z: make([]float64, len(p.usual))}
+	z, known := p.learner.read(m)
+	for i := range z {
+		if known[i] {
+			j.z[i] = z[i] - p.usual[i]
+		}
+	}
+	copy(j.usual[:], p.theta[:width])
+	j.now = j.usual
+	for i, z := range j.z {
+		for k := range perZ {
+			j.now[k] += z * p.theta[width+i*perZ+k]
+		}
+	}
+	if !p.drawn {
+		j.cover()
+	}
+	return j
+}
+
+// cover finds the covariance of the weights in this moment: T·A⁻¹·Tᵀ, where the rows of T make them from all weights.
+func (j *judge) cover() {
+	d := len(j.person.theta)
+	rows := make([][]float64, width)
+	for k := range width {
+		row := make([]float64, d)
+		row[k] = 1
+		for i, z := range j.z {
+			if k < perZ {
+				row[width+i*perZ+k] = z
+			}
+		}
+		solveLower(j.person.factor, row)
+		rows[k] = row
+	}
+	for a, row := range rows {
+		for b, other := range rows[:a+1] {
+			sum := 0.0
+			for i, v := range row {
+				sum += v * other[i]
+			}
+			j.spread[a][b], j.spread[b][a] = sum, sum
+		}
+	}
+}
+
+// Of knows no columns: what is known of the music is all that there is, see OfNew.
+func (j *judge) Of(int32) ml.Judgment { return j.OfNew(ml.Item{}) }
+
+// Reasons knows no columns either.
+func (j *judge) Reasons(int32, int) []string { return nil }
+
+func (j *judge) OfNew(item ml.Item) ml.Judgment {
+	x := music(&item)
+	now, usual, variance := 0.0, 0.0, 0.0
+	for a := range x {
+		now += j.now[a] * x[a]
+		usual += j.usual[a] * x[a]
+		for b := range x {
+			variance += x[a] * x[b] * j.spread[a][b]
+		}
+	}
+	p := chance(now)
+	return ml.Judgment{Probability: p, Without: chance(usual), Spread: math.Sqrt(max(variance, 0)) / 2 / (p * (1 - p))}
+}
+
+func chance(y float64) float64 { return min(max((1+y)/2, sure), 1-sure) }
+
+// tells is how the crossed features are told, where an item has more or less of them than usual.
+var tells = [crossed][2]string{{"calmer", "livelier"}, {"darker", "brighter"}, {"slower", "faster"}, {"more electric", "more acoustic"}}
+
+// worthTelling is the least that a reason adds to y.
+const worthTelling = 0.05
+
+// ReasonsForNew tells by which of its features the item suits the moment, and what of the moment says so.
+func (j *judge) ReasonsForNew(item ml.Item, n int) []string {
+	x := music(&item)
+	type reason struct {
+		feature, aspect int
+		adds, all       float64
+	}
+	var found []reason
+	for k := range crossed {
+		r := reason{feature: k}
+		by := make([]float64, len(j.person.learner.aspects))
+		for i, z := range j.z {
+			adds := z * j.person.theta[width+i*perZ+1+k] * x[1+k]
+			r.all += adds
+			by[j.person.learner.columns[i].aspect] += adds
+		}
+		for a, adds := range by {
+			if adds > r.adds {
+				r.aspect, r.adds = a, adds
+			}
+		}
+		if r.all >= worthTelling && r.adds > 0 {
+			found = append(found, r)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b reason) int { return cmp.Compare(b.all, a.all) })
+	var told []string
+	for _, r := range found[:min(max(n, 0), len(found))] {
+		how := tells[r.feature][0]
+		if x[1+r.feature] > 0 {
+			how = tells[r.feature][1]
+		}
+		told = append(told, how+" than your usual"+j.because(r.aspect))
+	}
+	return told
+}
+
+// because tells what of the moment it is.
+func (j *judge) because(aspect int) string {
+	a := j.person.learner.aspects[aspect]
+	name := strings.ReplaceAll(a.Name, "-", " ")
+	switch a.Kind {
+	case ml.Cycle:
+		return " " + cmp.Or(a.Say["now"], "at this "+name)
+	case ml.Category:
+		word := j.moment.Words[a.Name]
+		return ": " + cmp.Or(a.Say[word], name+" is "+word)
+	case ml.Amount:
+	}
+	i := slices.IndexFunc(j.person.learner.columns, func(c column) bool { return c.aspect == aspect })
+	if j.z[i] < 0 {
+		return ": " + cmp.Or(a.Say["low"], name+" is low")
+	}
+	return ": " + cmp.Or(a.Say["high"], name+" is high")
+}
+
+// cholesky makes of the lower triangle of a positive definite matrix its factor, in place.
+func cholesky(a []float64, d int) {
+	for i := range d {
+		ri := a[i*d : i*d+i+1]
+		for j := range i + 1 {
+			rj := a[j*d : j*d+j+1]
+			sum := ri[j]
+			for k := range j {
+				sum -= ri[k] * rj[k]
+			}
+			if i == j {
+				ri[i] = math.Sqrt(sum)
+			} else {
+				ri[j] = sum / rj[j]
+			}
+		}
+	}
+}
+
+// solveLower solves L·x = b in place.
+func solveLower(l, b []float64) {
+	d := len(b)
+	for i := range d {
+		row := l[i*d : i*d+i+1]
+		sum := b[i]
+		for k := range i {
+			sum -= row[k] * b[k]
+		}
+		b[i] = sum / row[i]
+	}
+}
+
+// solveUpper solves Lᵀ·x = b in place.
+func solveUpper(l, b []float64) {
+	d := len(b)
+	for i := d - 1; i >= 0; i-- {
+		b[i] /= l[i*d+i]
+		x := b[i]
+		row := l[i*d : i*d+i]
+		for k := range row {
+			b[k] -= row[k] * x
+		}
+	}
+}

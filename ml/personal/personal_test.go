@@ -1,0 +1,194 @@
+package personal_test
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/personal"
+)
+
+var options = personal.Options{
+	Aspects: []ml.Aspect{
+		{Name: "noise", Kind: ml.Amount, Say: map[string]string{"high": "it is loud around you"}},
+		{Name: "hour", Kind: ml.Cycle, Period: 24, Say: map[string]string{"now": "at this hour"}},
+		{Name: "place", Kind: ml.Category, Say: map[string]string{"work": "you are at work"}},
+	},
+	Scales: map[string]personal.Scale{"noise": {Center: 55, Spread: 15}},
+	Words:  map[string][]string{"place": {"home", "work"}},
+}
+
+func learner(t testing.TB) *personal.Learner {
+	l, err := personal.New(options)
+	require.NoError(t, err)
+	return l
+}
+
+func item(energy float64) ml.Item {
+	return ml.Item{Confidence: 1, Features: map[string]float64{"energy": energy, "valence": 0.5, "tempo": 115, "acousticness": 0.3, "instrumentalness": 0.15}}
+}
+
+// opposite is a listener who wants it calm where it is loud, the opposite of what the rules have.
+func opposite(n int, seed uint64) (answers []ml.Answer, items []ml.Item) {
+	r := rand.New(rand.NewPCG(seed, 1))
+	for i := range n {
+		noise, energy := 40+30*r.Float64(), r.Float64()
+		likes := 0.0
+		if (energy-0.5)*(55-noise)/15 > 0.1*r.NormFloat64() {
+			likes = 1
+		}
+		items = append(items, item(energy))
+		m := ml.Moment{Numbers: map[string]float64{"noise": noise, "hour": 24 * r.Float64()}, Words: map[string]string{"place": []string{"home", "work", "moon"}[r.IntN(3)]}}
+		if i%5 == 0 {
+			m = ml.Moment{} // nothing is known
+		}
+		answers = append(answers, ml.Answer{Item: int32(i), Liking: likes, Moment: m})
+	}
+	return answers, items
+}
+
+func loud() ml.Moment  { return ml.Moment{Numbers: map[string]float64{"noise": 75}} }
+func quiet() ml.Moment { return ml.Moment{Numbers: map[string]float64{"noise": 35}} }
+
+func TestItLearnsWhatAListenerWants(t *testing.T) {
+	l := learner(t)
+	answers, items := opposite(200, 1)
+	p := l.Person(answers, items)
+	require.Equal(t, 200, p.Answers())
+	calm, lively := item(0.15), item(0.9)
+	require.Greater(t, p.At(loud()).OfNew(calm).Probability, p.At(loud()).OfNew(lively).Probability+0.3)
+	require.Less(t, p.At(quiet()).OfNew(calm).Probability, p.At(quiet()).OfNew(lively).Probability-0.3)
+
+	// Where nothing is known of the moment, it changes nothing: whatever is unknown is as usual.
+	for _, m := range []ml.Moment{{}, {Numbers: map[string]float64{"tide": 3, "noise": math.NaN()}}} {
+		j := p.At(m).OfNew(calm)
+		require.Equal(t, j.Without, j.Probability)
+	}
+	// Of music of which nothing is known, nothing is told by its features.
+	unknown := p.At(loud()).OfNew(ml.Item{Features: map[string]float64{"energy": 0.9}})
+	require.Equal(t, unknown, p.At(loud()).Of(0))
+
+	require.Equal(t, []string{"calmer than your usual: it is loud around you"}, p.At(loud()).ReasonsForNew(calm, 1))
+	require.Equal(t, []string{"livelier than your usual: noise is low"}, p.At(quiet()).ReasonsForNew(lively, 1), "made up from the name")
+	require.Empty(t, p.At(loud()).ReasonsForNew(lively, 1), "nothing speaks for it")
+	require.Empty(t, p.At(loud()).ReasonsForNew(calm, 0))
+	require.Empty(t, p.At(loud()).Reasons(0, 1))
+}
+
+func TestWordsAndHoursAreTold(t *testing.T) {
+	l := learner(t)
+	r := rand.New(rand.NewPCG(2, 2))
+	var answers []ml.Answer
+	var items []ml.Item
+	for i := range 300 {
+		hour, energy := float64(r.IntN(24)), r.Float64()
+		word := []string{"home", "work"}[r.IntN(2)]
+		likes := 0.0
+		if energy > 0.5 == (word == "work") {
+			likes = 1
+		}
+		if i%2 == 0 {
+			word, likes = "home", 0
+			if energy > 0.5 == (hour >= 12) {
+				likes = 1
+			}
+		}
+		items = append(items, item(energy))
+		a := ml.Answer{Item: int32(i), Liking: likes, Weight: 1}
+		if i%2 == 0 {
+			a.Moment.Numbers = map[string]float64{"hour": hour}
+		} else {
+			a.Moment.Words = map[string]string{"place": word}
+		}
+		answers = append(answers, a)
+	}
+	p := l.Person(answers, items)
+	at := func(m ml.Moment, energy float64) []string { return p.At(m).ReasonsForNew(item(energy), 2) }
+	require.Equal(t, []string{"livelier than your usual: you are at work"}, at(ml.Moment{Words: map[string]string{"place": "work"}}, 0.9))
+	require.Contains(t, at(ml.Moment{Words: map[string]string{"place": "home"}}, 0.1)[0], "calmer than your usual")
+	require.Equal(t, []string{"livelier than your usual at this hour"}, at(ml.Moment{Numbers: map[string]float64{"hour": 18}}, 0.9))
+}
+
+func TestMoreAnswersMakeSurer(t *testing.T) {
+	l := learner(t)
+	spread, drawn := math.Inf(1), math.Inf(1)
+	for _, n := range []int{0, 10, 100, 1000} {
+		p := l.Person(opposite(n, 3))
+		j := p.At(loud()).OfNew(item(0.6))
+		require.Less(t, j.Spread, spread, n)
+		spread = j.Spread
+
+		// Draws are around what is foretold, and spread as it says.
+		r := rand.New(rand.NewPCG(4, uint64(n)))
+		var sum, squares float64
+		const draws = 400
+		for range draws {
+			d := p.Draw(r).At(loud()).OfNew(item(0.6)).Probability
+			sum += d
+			squares += d * d
+		}
+		mean := sum / draws
+		sd := math.Sqrt(squares/draws - mean*mean)
+		require.InDelta(t, p.At(loud()).OfNew(item(0.6)).Probability, mean, 0.05, n)
+		require.Less(t, sd, drawn, n)
+		drawn = sd
+		if j := p.At(loud()).OfNew(item(0.6)); n >= 10 {
+			require.InDelta(t, j.Spread*j.Probability*(1-j.Probability), sd, 0.25*sd, n)
+		}
+	}
+	// The same answers and seed give the same.
+	a, b := l.Person(opposite(50, 5)), l.Person(opposite(50, 5))
+	require.Equal(t, a.At(loud()).OfNew(item(0.2)), b.At(loud()).OfNew(item(0.2)))
+	draw := func(p *personal.Person) float64 {
+		return p.Draw(rand.New(rand.NewPCG(1, 1))).At(loud()).OfNew(item(0.2)).Probability
+	}
+	require.Equal(t, draw(a), draw(b))
+}
+
+func TestWhatCannotBeUsedIsLeftOut(t *testing.T) {
+	l := learner(t)
+	answers, items := opposite(20, 6)
+	bad := append([]ml.Answer{{Item: -1, Liking: 1}, {Item: 99, Liking: 1}, {Item: 0, Liking: math.NaN()}}, answers...)
+	require.Equal(t, l.Person(answers, items).At(loud()).OfNew(item(0.3)), l.Person(bad, items).At(loud()).OfNew(item(0.3)))
+	// An answer of weight 2 is two.
+	twice := []ml.Answer{answers[1], answers[1]}
+	once := []ml.Answer{answers[1]}
+	once[0].Weight = 2
+	require.InDelta(t, l.Person(twice, items).At(loud()).OfNew(item(0.3)).Probability, l.Person(once, items).At(loud()).OfNew(item(0.3)).Probability, 1e-12)
+}
+
+func TestWrongOptions(t *testing.T) {
+	_, err := personal.New(personal.Options{Aspects: []ml.Aspect{
+		{Name: "a", Kind: ml.Amount}, {Name: "b", Kind: ml.Cycle}, {Name: "c", Kind: ml.Category}, {Name: "d", Kind: "x"},
+	}})
+	e, ok := fault.As(err)
+	require.True(t, ok)
+	require.Len(t, e.Fields, 4)
+}
+
+func Example() {
+	l, err := personal.New(options)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ada := l.Person(opposite(200, 1))
+	loud := ada.At(ml.Moment{Numbers: map[string]float64{"noise": 75}})
+	calm := item(0.15)
+	fmt.Printf("%.1f now, %.1f usually: %s\n", loud.OfNew(calm).Probability, loud.OfNew(calm).Without, loud.ReasonsForNew(calm, 1)[0])
+	// Output: 1.0 now, 0.5 usually: calmer than your usual: it is loud around you
+}
+
+// BenchmarkPerson fits a listener of 300 answers.
+func BenchmarkPerson(b *testing.B) {
+	l := learner(b)
+	answers, items := opposite(300, 1)
+	for b.Loop() {
+		l.Person(answers, items)
+	}
+}

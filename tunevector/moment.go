@@ -1,0 +1,329 @@
+package tunevector
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/personal"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// How old what is known of a situation may be to tell of it. The rules in situation.go and the aspects below go by the same.
+const (
+	noiseFresh       = 30 * time.Minute
+	movementFresh    = 10 * time.Minute
+	heartFresh       = 12 * time.Hour
+	temperatureFresh = 3 * time.Hour
+	ratingFresh      = 30 * 24 * time.Hour
+	patienceFresh    = 14 * 24 * time.Hour
+	justNow          = time.Hour
+)
+
+// patienceLeast is from how many skips on their average is taken for a habit.
+const patienceLeast = 3
+
+// aspect is one thing that learners see of a situation: where it comes from, and what is usual of it.
+type aspect struct {
+	ml.Aspect
+	variable variable.Type // "" for what is known from the listener's own interactions
+	scale    personal.Scale
+	words    []string
+}
+
+// The aspects. All but the last four need an opt-in each, and hold only while what they are read from is fresh; what is not known is left out, and
+// counts as usual.
+//
+//	hour, weekday           time-of-day; as cycles of 24 hours and 7 days, both with their fractions
+//	temperature             outside-temperature, °C, 3 h
+//	noise                   ambient-noise, dB(A), 30 min
+//	place                   location, 30 min: home, work, commute or elsewhere by the listener's own pattern; no coordinates
+//	heart-rate-variability  12 h; the logarithm of the reading by the listener's own median of 30 days
+//	movement, cadence       accelerometer, 10 min: still, walk or run; steps per minute from 60 on
+//	rating                  vector-rating, 30 days: what the newest rating of a vector was, 1–5
+//	patience                seconds after which the listener skips, on the average of 14 days, from 3 skips on; never served
+//	just-energy, just-tempo the mean of the last three tracks of the hour before, tempo in BPM
+//	just-liked              what the last interactions of the hour before said on the average, −1 to 1
+var aspects = []aspect{
+	{ml.Aspect{Name: "hour", Kind: ml.Cycle, Period: 24, Say: map[string]string{"now": "at this hour"}}, variable.TimeOfDay, personal.Scale{}, nil},
+	{ml.Aspect{Name: "weekday", Kind: ml.Cycle, Period: 7, Say: map[string]string{"now": "on this day of the week"}}, variable.TimeOfDay, personal.Scale{}, nil},
+	{
+		ml.Aspect{Name: "temperature", Kind: ml.Amount, Say: map[string]string{"low": "it is cold outside", "high": "it is warm outside"}},
+		variable.OutsideTemperature,
+		personal.Scale{Center: 14, Spread: 9},
+		nil,
+	},
+	{
+		ml.Aspect{Name: "noise", Kind: ml.Amount, Say: map[string]string{"low": "it is quiet around you", "high": "it is loud around you"}},
+		variable.AmbientNoise,
+		personal.Scale{Center: 55, Spread: 14},
+		nil,
+	},
+	{
+		ml.Aspect{Name: "place", Kind: ml.Category, Say: map[string]string{
+			string(variable.Home): "you are at home", string(variable.Work): "you are at work",
+			string(variable.Commute): "you are on your way", string(variable.Elsewhere): "you are out",
+		}},
+		variable.Location,
+		personal.Scale{},
+		[]string{string(variable.Home), string(variable.Work), string(variable.Commute), string(variable.Elsewhere)},
+	},
+	{
+		ml.Aspect{Name: "heart-rate-variability", Kind: ml.Amount, Say: map[string]string{
+			"low": "heart rate variability is low", "high": "heart rate variability is high",
+		}}, variable.HeartRateVariability, personal.Scale{Center: 0, Spread: 0.3}, nil,
+	},
+	{
+		ml.Aspect{Name: "movement", Kind: ml.Category, Say: map[string]string{still: "you are at rest", walk: "you are walking", run: "you are running"}},
+		variable.Accelerometer,
+		personal.Scale{},
+		[]string{still, walk, run},
+	},
+	{
+		ml.Aspect{Name: "cadence", Kind: ml.Amount, Say: map[string]string{"low": "your steps are slow", "high": "your steps are fast"}},
+		variable.Accelerometer,
+		personal.Scale{Center: 140, Spread: 35},
+		nil,
+	},
+	{ml.Aspect{Name: "rating", Kind: ml.Amount}, variable.VectorRating, personal.Scale{Center: 3.5, Spread: 1}, nil},
+	{ml.Aspect{Name: "patience", Kind: ml.Amount}, "", personal.Scale{Center: 30, Spread: 30}, nil},
+	{ml.Aspect{Name: "just-energy", Kind: ml.Amount}, "", personal.Scale{Center: 0.55, Spread: 0.25}, nil},
+	{ml.Aspect{Name: "just-tempo", Kind: ml.Amount}, "", personal.Scale{Center: 115, Spread: 25}, nil},
+	{ml.Aspect{Name: "just-liked", Kind: ml.Amount}, "", personal.Scale{Center: 0.2, Spread: 0.4}, nil},
+}
+
+// Aspects returns what learners see of a situation. A shared model is trained on these, and asked by them.
+func Aspects() []ml.Aspect {
+	all := make([]ml.Aspect, len(aspects))
+	for i, a := range aspects {
+		all[i] = a.Aspect
+	}
+	return all
+}
+
+// newLearner returns what learns how each listener answers to situations.
+func newLearner() (*personal.Learner, error) {
+	o := personal.Options{Scales: map[string]personal.Scale{}, Words: map[string][]string{}}
+	for _, a := range aspects {
+		o.Aspects = append(o.Aspects, a.Aspect)
+		o.Scales[a.Name], o.Words[a.Name] = a.scale, a.words
+	}
+	return personal.New(o)
+}
+
+// Words for movement.
+const (
+	still = "still"
+	walk  = "walk"
+	run   = "run"
+)
+
+// momentOf is what the surroundings tell of a moment, and under which consents it was read.
+func momentOf(in variable.Snapshot, now time.Time) (m ml.Moment, consents []uuid.UUID) {
+	m = ml.Moment{Numbers: map[string]float64{}, Words: map[string]string{}}
+	fresh := func(t variable.Type, within time.Duration) (variable.Reading, bool) {
+		consent, opted := in.Consents[t]
+		r, read := in.Latest[t]
+		if !opted || !read || now.Sub(r.At) > within {
+			return r, false
+		}
+		consents = append(consents, consent)
+		return r, true
+	}
+	if consent, ok := in.Consents[variable.TimeOfDay]; ok && in.Zone != nil {
+		consents = append(consents, consent)
+		local := now.In(in.Zone)
+		hour := float64(local.Hour()) + float64(local.Minute())/60 //nolint:mnd // minutes
+		m.Numbers["hour"] = hour
+		m.Numbers["weekday"] = float64(local.Weekday()) + hour/24 //nolint:mnd // hours
+	}
+	if r, ok := fresh(variable.OutsideTemperature, temperatureFresh); ok {
+		m.Numbers["temperature"] = r.Value
+	}
+	if r, ok := fresh(variable.AmbientNoise, noiseFresh); ok {
+		m.Numbers["noise"] = r.Value
+	}
+	if _, ok := fresh(variable.Location, variable.WhereaboutsFresh); ok && in.Whereabouts != "" {
+		m.Words["place"] = string(in.Whereabouts)
+	}
+	if r, ok := fresh(variable.HeartRateVariability, heartFresh); ok && in.RMSSDBaseline > 0 && r.Value > 0 {
+		m.Numbers["heart-rate-variability"] = math.Log(r.Value / in.RMSSDBaseline)
+	}
+	if r, ok := fresh(variable.Accelerometer, movementFresh); ok {
+		m.Words["movement"] = movementOf(r)
+		if r.Cadence != nil && *r.Cadence >= walking {
+			m.Numbers["cadence"] = *r.Cadence
+		}
+	}
+	if r, ok := fresh(variable.VectorRating, ratingFresh); ok {
+		m.Numbers["rating"] = r.Value
+	}
+	return m, consents
+}
+
+// movementOf tells movement by cadence, and without one by acceleration: a phone that lies on a desk measures next to nothing, one that is carried over 1 m/s².
+func movementOf(r variable.Reading) string {
+	switch {
+	case r.Cadence != nil && *r.Cadence >= running, r.Cadence == nil && r.Value >= runningBy:
+		return run
+	case r.Cadence != nil && *r.Cadence >= walking, r.Cadence == nil && r.Value >= walkingBy:
+		return walk
+	}
+	return still
+}
+
+// Mean accelerations in m/s² without gravity, of a phone that is carried.
+const (
+	walkingBy = 1.0
+	runningBy = 6.0
+)
+
+// tell adds to a moment what the listener's interactions before it tell; they are the newest first. tracks are those that are known.
+func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item) {
+	skips, seconds := 0, 0.0
+	var energies, tempos, said []float64
+	last := ""
+	for _, i := range h {
+		if !i.At.Before(at) {
+			continue
+		}
+		age := at.Sub(i.At)
+		if age > patienceFresh {
+			break
+		}
+		if i.Action == ml.Skip && i.PositionSeconds != nil {
+			skips++
+			seconds += *i.PositionSeconds
+		}
+		if age > justNow {
+			continue
+		}
+		if len(said) < justLooked {
+			said = append(said, i.Strength())
+		}
+		if t := tracks[i.TrackID]; t != nil && i.TrackID != last && len(energies) < justLooked && t.Confidence > 0 {
+			last = i.TrackID
+			energies, tempos = append(energies, t.Features["energy"]), append(tempos, t.Features["tempo"])
+		}
+	}
+	if skips >= patienceLeast {
+		m.Numbers["patience"] = seconds / float64(skips)
+	}
+	if len(energies) > 0 {
+		m.Numbers["just-energy"], m.Numbers["just-tempo"] = mean(energies), mean(tempos)
+	}
+	if len(said) > 0 {
+		m.Numbers["just-liked"] = mean(said)
+	}
+}
+
+// justLooked is how many of the last tracks and interactions tell what was just played.
+const justLooked = 3
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(len(values))
+}
+
+// interactions are a listener's, the newest first.
+type interactions []ml.Interaction
+
+// steadied returns a snapshot in which single readings do not tell: each is replaced by the median of the fresh ones of a few minutes, and that by the one
+// in force, as long as they are within a band of each other. So a sensor whose noise stays within half of the band changes nothing, and neither do
+// spikes, while a change that lasts is followed within some readings. held are those in force, and become those in force from now on.
+func steadied(in variable.Snapshot, held []heldReading) (variable.Snapshot, []heldReading) {
+	out := in
+	out.Latest = make(map[variable.Type]variable.Reading, len(in.Latest))
+	var now []heldReading
+	for t, r := range in.Latest {
+		b, steadies := bands[t]
+		if !steadies {
+			out.Latest[t] = r
+			continue
+		}
+		h := heldReading{Type: t, Consent: in.Consents[t]}
+		i := slices.IndexFunc(held, func(o heldReading) bool { return o.Type == t && o.Consent == h.Consent && r.At.Sub(o.At) <= b.lasts })
+		values, cadences := b.recent(in.Recent[t], r)
+		h.Value, h.At = middle(values), r.At
+		if len(cadences) > 0 {
+			c := middle(cadences)
+			h.Cadence = &c
+		}
+		if i >= 0 {
+			before := held[i]
+			if math.Abs(h.Value-before.Value) <= b.width+b.share*math.Abs(before.Value) {
+				h.Value = before.Value
+			}
+			if h.Cadence != nil && before.Cadence != nil && math.Abs(*h.Cadence-*before.Cadence) <= cadenceBand {
+				h.Cadence = before.Cadence
+			}
+		}
+		r.Value, r.Cadence = h.Value, h.Cadence
+		out.Latest[t] = r
+		now = append(now, h)
+	}
+	slices.SortFunc(now, func(a, b heldReading) int {
+		return slices.Index(steadyOrder, a.Type) - slices.Index(steadyOrder, b.Type)
+	})
+	return out, now
+}
+
+// heldReading is what counts as the reading of a variable while a vector plays.
+type heldReading struct {
+	Type    variable.Type `json:"t"`
+	Consent uuid.UUID     `json:"u"`
+	Value   float64       `json:"v"`
+	Cadence *float64      `json:"c,omitempty"`
+	At      time.Time     `json:"a"` // of the newest reading that it speaks for
+}
+
+// steadying says how readings of a variable are steadied.
+type steadying struct {
+	window       time.Duration // of the readings whose median is taken
+	width, share float64       // what a median may differ from the one in force: width + share·value
+	lasts        time.Duration // how long one in force holds without any reading
+}
+
+var bands = map[variable.Type]steadying{
+	variable.AmbientNoise:         {5 * time.Minute, 6, 0, noiseFresh},
+	variable.Accelerometer:        {2 * time.Minute, 0.15, 0.25, movementFresh},
+	variable.HeartRateVariability: {time.Hour, 0, 0.15, heartFresh},
+	variable.OutsideTemperature:   {time.Hour, 2, 0, temperatureFresh},
+}
+
+// steadyOrder is in which order readings in force are kept, so that the same are the same.
+var steadyOrder = []variable.Type{variable.AmbientNoise, variable.Accelerometer, variable.HeartRateVariability, variable.OutsideTemperature}
+
+// cadenceBand is in steps a minute: what a runner varies by from minute to minute.
+const cadenceBand = 6.0
+
+// recent are the values and the cadences of those readings that are within the window of the newest, which is in them.
+func (b steadying) recent(readings []variable.Reading, newest variable.Reading) (values, cadences []float64) {
+	values = append(values, newest.Value)
+	if newest.Cadence != nil {
+		cadences = append(cadences, *newest.Cadence)
+	}
+	for i, r := range readings {
+		if i == 0 || newest.At.Sub(r.At) > b.window {
+			continue
+		}
+		values = append(values, r.Value)
+		if r.Cadence != nil && newest.Cadence != nil {
+			cadences = append(cadences, *r.Cadence)
+		}
+	}
+	return values, cadences
+}
+
+// middle is the median; of an even number the mean of the two in the middle.
+func middle(values []float64) float64 {
+	s := slices.Sorted(slices.Values(values))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2 //nolint:mnd // the mean of two
+}

@@ -1,0 +1,286 @@
+package tunevector
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/personal"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// How a listener's answers to situations are kept at hand. They are in memory only, by the consents that they were joined with readings under: where these
+// are not the same any more, everything is made anew from the log and from the readings that there are. So nothing that was derived from a
+// reading outlives its consent, and what was derived from readings whose retention ended goes within a day.
+const (
+	ownersKept = 256            // listeners, each some 300 KB
+	ownTTL     = 24 * time.Hour // after which all is joined anew
+	// fullAnswer is the strength from which an interaction is an answer that counts wholly: that of a track heard to its end.
+	fullAnswer = 0.4
+	// handHalf is after how many answers in situations of which something is known the listener's own ways count as much as the rules.
+	handHalf = 40.0
+)
+
+// own is what a listener's answers to situations tell. It is not changed once it is there.
+type own struct {
+	consents variable.Consents
+	made     time.Time
+	known    map[uuid.UUID]struct{} // events that are in it
+	answers  []ml.Answer
+	items    []ml.Item        // by Answer.Item
+	columns  map[string]int32 // of items
+	person   *personal.Person
+	situated float64 // how many answers were given in a situation of which something was known that was opted into
+}
+
+// handed is which share of the rules' word is handed over to what was learned of the listener: n ⁄ (n + 40).
+func (o *own) handed() float64 {
+	if o == nil {
+		return 0
+	}
+	return o.situated / (o.situated + handHalf)
+}
+
+// ownOf returns what the answers of a listener tell, whose newest interactions these are.
+func (s *Service) ownOf(ctx context.Context, l *listener) (*own, error) {
+	if len(l.snapshot.Consents) == 0 { // without any variable there is no situation to answer to
+		s.owns.Remove(l.id)
+		return nil, nil //nolint:nilnil // nil knows nothing
+	}
+	o, there := s.owns.Get(l.id)
+	if !there || !maps.Equal(o.consents, l.snapshot.Consents) || l.now.Sub(o.made) > ownTTL || l.now.Before(o.made) {
+		o = &own{consents: l.snapshot.Consents, made: l.now}
+	}
+	var fresh []int // of l.did
+	for i, d := range l.did {
+		if _, known := o.known[d.EventID]; !known {
+			fresh = append(fresh, i)
+		}
+	}
+	if len(fresh) == 0 && o.person != nil {
+		return o, nil
+	}
+	o, err := s.extended(ctx, o, l, fresh)
+	if err != nil {
+		return nil, err
+	}
+	s.owns.Add(l.id, o)
+	return o, nil
+}
+
+// extended returns o with those of the listener's interactions that are not in it.
+func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh []int) (*own, error) {
+	next := &own{
+		consents: o.consents, made: o.made, known: maps.Clone(o.known), answers: slices.Clip(o.answers), items: slices.Clip(o.items), columns: maps.Clone(o.columns),
+		situated: o.situated,
+	}
+	if next.known == nil {
+		next.known, next.columns = map[uuid.UUID]struct{}{}, map[string]int32{}
+	}
+	tracks, err := s.items(ctx, l.id, l.did)
+	if err != nil {
+		return nil, err
+	}
+	var answering []int
+	var times []time.Time // of those for which the present does not tell
+	for _, i := range fresh {
+		d := &l.did[i]
+		next.known[d.EventID] = struct{}{}
+		if math.Abs(d.Strength()) < saysSomething || tracks[d.TrackID] == nil {
+			continue
+		}
+		answering = append(answering, i)
+		if !l.present(d.At) {
+			times = append(times, d.At)
+		}
+	}
+	past, err := s.variables.Past(ctx, l.id, times)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range answering {
+		d := &l.did[i]
+		snap := l.snapshot
+		if !l.present(d.At) {
+			snap, past = past[0], past[1:]
+			snap.Consents = maps.Clone(snap.Consents)
+			maps.DeleteFunc(snap.Consents, func(t variable.Type, c uuid.UUID) bool { return o.consents[t] != c }) // opted into since
+		}
+		column, there := next.columns[d.TrackID]
+		if !there {
+			column = int32(len(next.items))
+			next.columns[d.TrackID] = column
+			next.items = append(next.items, *tracks[d.TrackID])
+		}
+		snap, _ = steadied(snap, nil)
+		m, consents := momentOf(snap, d.At)
+		l.did.tell(m, d.At, tracks)
+		a := ml.Answer{Listener: -1, Item: column, Moment: m, At: d.At.Unix(), Weight: min(math.Abs(d.Strength())/fullAnswer, 1)}
+		if d.Strength() > 0 {
+			a.Liking = 1
+		}
+		next.answers = append(next.answers, a)
+		if len(consents) > 0 {
+			next.situated += a.Weight
+		}
+	}
+	next.person = s.learner.Person(next.answers, next.items)
+	return next, nil
+}
+
+// presently is how old an interaction may be for the surroundings to be those of now.
+const presently = 2 * time.Minute
+
+func (l *listener) present(at time.Time) bool {
+	age := l.now.Sub(at)
+	return age >= 0 && age <= presently
+}
+
+// items returns what a learner may see of the tracks of interactions.
+func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactions) (map[string]*ml.Item, error) {
+	known := map[string]*Track{}
+	ids := make([]string, len(did))
+	for i := range did {
+		ids[i] = did[i].TrackID
+	}
+	if err := s.load(ctx, profileID, known, ids); err != nil {
+		return nil, err
+	}
+	items := make(map[string]*ml.Item, len(known))
+	for id, t := range known {
+		if item, permitted := t.Item(); permitted {
+			items[id] = &item
+		}
+	}
+	return items, nil
+}
+
+// sensing is a listener in a moment: how they judge music now.
+type sensing struct {
+	person   ml.Person
+	moment   ml.Moment
+	judge    ml.Judge
+	handed   float64
+	consents []uuid.UUID // that the judgment was made under, however far back
+}
+
+// sense makes a listener's judge for a moment in the surroundings given; nil where nothing is known that would make a difference.
+func (l *listener) sense(in variable.Snapshot) *sensing {
+	if l.own == nil || l.own.handed() == 0 {
+		return nil
+	}
+	m, _ := momentOf(in, l.now)
+	l.did.tell(m, l.now, l.own.heardOf(l.did))
+	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed()}
+	for _, t := range variable.Types() { // in the order of the table
+		if consent, ok := l.snapshot.Consents[t.Type]; ok {
+			s.consents = append(s.consents, consent)
+		}
+	}
+	s.judge = s.person.At(m)
+	return s
+}
+
+// heardOf are the items of the newest interactions, as far as they were answered to.
+func (o *own) heardOf(did interactions) map[string]*ml.Item {
+	items := map[string]*ml.Item{}
+	for _, d := range did {
+		if c, there := o.columns[d.TrackID]; there {
+			items[d.TrackID] = &o.items[c]
+		}
+	}
+	return items
+}
+
+// effect is how much better (or worse) a track suits now than usually, −1 to 1, as far as the rules have handed over.
+func (s *sensing) effect(t *Track) float64 {
+	if s == nil {
+		return 0
+	}
+	item, permitted := t.Item()
+	if !permitted {
+		return 0
+	}
+	j := s.judge.OfNew(item)
+	return s.handed * (j.Probability - j.Without)
+}
+
+const (
+	// tilt is how sharply what suits now is preferred where the middle of it is looked for: by the odds, to this power.
+	tilt = 2.0
+	// tiltLeast is of how many tracks at least.
+	tiltLeast = 20
+)
+
+// learnedLean is how far what suits now is from what usually does, in energy, valence and acousticness: the means over the tracks that the listener had to do with, each
+// weighed by its odds now, and by its usual ones, to the power of 2. It is false where these are too few.
+func (s *sensing) learnedLean(o *own) (lean, bool) {
+	if s == nil || len(o.items) < tiltLeast {
+		return lean{}, false
+	}
+	var now, usual vector
+	var sumNow, sumUsual float64
+	for i := range o.items {
+		item := &o.items[i]
+		if !(item.Confidence > 0) {
+			continue
+		}
+		j := s.judge.OfNew(*item)
+		v := vector{energy: item.Features["energy"], valence: item.Features["valence"], acousticness: item.Features["acousticness"]}
+		a, b := odds(j.Probability), odds(j.Without)
+		sumNow += a
+		sumUsual += b
+		for d := range v {
+			now[d] += a * v[d]
+			usual[d] += b * v[d]
+		}
+	}
+	if !(sumNow > 0) || !(sumUsual > 0) {
+		return lean{}, false
+	}
+	by := func(d int, most float64) float64 { return min(max(now[d]/sumNow-usual[d]/sumUsual, -most), most) }
+	return lean{energy: by(energy, maxLean), valence: by(valence, maxOtherLean), acousticness: by(acousticness, maxOtherLean)}, true
+}
+
+// maxOtherLean is how much what was learned of the situation moves valence and acousticness at most.
+const maxOtherLean = 0.2
+
+func odds(p float64) float64 { return math.Pow(p/(1-p), tilt) }
+
+// towards hands over a share (0–1) of a lean to another one; the tempo stays.
+func (l lean) towards(o lean, share float64) lean {
+	l.energy += share * (o.energy - l.energy)
+	l.valence += share * (o.valence - l.valence)
+	l.acousticness += share * (o.acousticness - l.acousticness)
+	return l
+}
+
+// toldFrom is the move of energy or acousticness from which it is told.
+const toldFrom = 0.03
+
+// told says in words how a lean that was learned moves a plan.
+func (l lean) told() string {
+	var how string
+	switch {
+	case l.energy <= -toldFrom:
+		how = "calmer"
+	case l.energy >= toldFrom:
+		how = "livelier"
+	case l.acousticness >= toldFrom:
+		how = "more acoustic"
+	case l.acousticness <= -toldFrom:
+		how = "more electric"
+	case l.valence >= toldFrom:
+		how = "brighter"
+	case l.valence <= -toldFrom:
+		how = "darker"
+	default:
+		return ""
+	}
+	return how + " than your usual, as you like it in such situations"
+}
