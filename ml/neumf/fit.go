@@ -16,7 +16,8 @@ import (
 type fit struct {
 	*network
 	options
-	data    *ml.Matrix
+	source  *ml.Data
+	data    *ml.Matrix // source's
 	seed    uint64
 	threads int
 	done    int // epochs
@@ -32,6 +33,8 @@ type fit struct {
 const (
 	// parts is how many parts of a step's gradient there are, each of some of its listeners. They are added up in their order, so threads make no difference.
 	parts = 4
+	// leastSteps is how many steps an epoch has at least, if there are as many listeners.
+	leastSteps = 16
 	// most is how many pairs go through the network at once.
 	most = 256
 	// firstMean and firstSquare are Adam's usual rates of forgetting; and tiny keeps it from dividing by 0.
@@ -83,12 +86,15 @@ func (s *sparse) reset() {
 }
 
 func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
-	f := &fit{options: opt, data: d.Heard, seed: o.Seed, threads: o.Threads}
+	f := &fit{options: opt, source: d, data: d.Heard, seed: o.Seed, threads: o.Threads}
 	f.network = newNetwork(len(d.Items), opt, o.Seed)
+	f.batch = min(f.batch, max(1, d.Heard.Cells()/leastSteps))
 	if f.threads <= 0 {
 		f.threads = runtime.GOMAXPROCS(0)
 	}
-	f.warm(d, o.Start)
+	if f.warm(d, o.Start) {
+		f.pretrained = false
+	}
 	for i, x := range f.all() {
 		f.means[i], f.squares[i] = make([]float32, len(x)), make([]float32, len(x))
 	}
@@ -114,10 +120,10 @@ func newFit(d *ml.Data, opt options, o ml.FitOptions) *fit {
 func (f *fit) all() [3][]float32 { return [3][]float32{f.heard, f.vectors, f.dense} }
 
 // warm takes over what a model of the same shape has learned.
-func (f *fit) warm(d *ml.Data, start ml.Model) {
+func (f *fit) warm(d *ml.Data, start ml.Model) bool {
 	m, ok := start.(*Model)
 	if !ok || m.k != f.k || m.h1 != f.h1 {
-		return
+		return false
 	}
 	copy(f.dense, m.dense)
 	at := make(map[string]int, len(m.names))
@@ -131,10 +137,16 @@ func (f *fit) warm(d *ml.Data, start ml.Model) {
 			copy(f.vectors[i*w:(i+1)*w], m.vectors[j*w:(j+1)*w])
 		}
 	}
+	return true
 }
 
 // epoch goes through all listeners once, in an order of its own, and returns the mean loss of a pair.
 func (f *fit) epoch(ctx context.Context) (float64, error) {
+	if f.done == 0 && f.pretrained {
+		if err := f.pretrain(ctx); err != nil {
+			return 0, err
+		}
+	}
 	r := rand.New(rand.NewPCG(f.seed^salt, uint64(f.done)))
 	order := r.Perm(f.data.Rows())
 	loss, pairs := 0.0, 0

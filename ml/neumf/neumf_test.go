@@ -28,12 +28,15 @@ func TestStart(t *testing.T) {
 		require.NoError(t, err)
 		return m, loss
 	}
-	once := ml.Values{"factors": "8", "hidden": "8", "epochs": "1"}
-	start, _ := fit(ml.Values{"factors": "8", "hidden": "8", "epochs": "20"}, nil)
+	with := func(epochs, factors string) ml.Values {
+		return ml.Values{"start": "random", "factors": factors, "hidden": "8", "epochs": epochs, "rate": "0.003"}
+	}
+	once := with("1", "8")
+	start, _ := fit(with("20", "8"), nil)
 	cold, high := fit(once, nil)
 	_, low := fit(once, start)
 	require.Less(t, low, 0.9*high)
-	other, _ := fit(ml.Values{"factors": "4", "hidden": "8", "epochs": "1"}, nil)
+	other, _ := fit(with("1", "4"), nil)
 	same, _ := fit(once, other)
 	require.Equal(t, cold.Tensors(), same.Tensors())
 }
