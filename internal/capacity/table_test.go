@@ -195,7 +195,7 @@ func rows() []row {
 			content: func(h *house) any { h.begin(h.t); return nil },
 			headers: func(h *house) []string { return []string{"Cookie", h.cookie} }, token: func(*house) string { return "" },
 			reads:  "users/*/spotify#flow! users/account-*/spotify#claim! spotify#link!",
-			writes: "users/*/spotify#flow [spotify#link gate users/*/refresh-spotify@*]",
+			writes: "users/*/spotify#flow [spotify#link spotify#gate#* gate users/*/refresh-spotify@*]",
 			why:    "an account is found by each of its two ids, apart",
 		},
 		{
@@ -205,7 +205,7 @@ func rows() []row {
 		{name: "GetSpotifyLink", method: get, path: "/me/spotify-link", spotify: true, reads: "login! profile! spotify#link!"},
 		{
 			name: "DeleteSpotifyLink", method: del, path: "/me/spotify-link", spotify: true,
-			reads: "login! gate! spotify#link! spotify#none!", writes: "[spotify#link users/account-*/spotify#claim users/*/refresh-spotify@*]",
+			reads: "login! gate! spotify#link! spotify#none!", writes: "[spotify#link spotify#gate#* users/account-*/spotify#claim users/*/refresh-spotify@*]",
 			jobs: 2 + 1, // put with the end of the link, and deleted
 		},
 		{name: "GetHealth", method: get, path: "/healthz", reads: "none"},
