@@ -175,7 +175,7 @@ func (l *Links) save(ctx context.Context, profileID uuid.UUID, who owner, t toke
 		if err != nil {
 			return nil, err
 		}
-		writes := []store.Write{put(linkKey(profileID), r, store.None), profile.Gate(profileID)}
+		writes := []store.Write{put(linkKey(profileID), r, store.None), put(gateKey(profileID, r.ID), struct{}{}, store.None), profile.Gate(profileID)}
 		return append(append(writes, move(profileID, before, r.Due)...), more...), nil
 	})
 	return r, err
@@ -259,7 +259,7 @@ func (l *Links) end(ctx context.Context, profileID uuid.UUID, more ...store.Writ
 		if err := old.Decode(&r); err != nil {
 			return nil, err
 		}
-		writes := append([]store.Write{store.Delete(key, store.None)}, more...) // store.Update sets the condition
+		writes := append([]store.Write{store.Delete(key, store.None), store.Delete(gateKey(profileID, r.ID), store.None)}, more...) // store.Update sets the condition
 		for _, claim := range r.Owner.claimKeys() {
 			writes = append(writes, store.Delete(claim, store.None)) // still ours, as the link is still there
 		}
@@ -271,18 +271,18 @@ func (l *Links) end(ctx context.Context, profileID uuid.UUID, more ...store.Writ
 // forget deletes what is left of a link that has ended, and then the job that says so. If the profile has a link again by then, what that one brought is deleted
 // too, but for itself: it is brought anew.
 func (l *Links) forget(ctx context.Context, profileID uuid.UUID) error {
+	if err := l.wipe(ctx, profileID); err != nil { // first, so that what is made anew by the others is made without
+		return err
+	}
 	for _, forget := range l.o.Forget {
 		if err := forget(ctx, profileID); err != nil {
 			return fmt.Errorf("spotify: forget: %w", err)
 		}
 	}
-	if err := l.wipe(ctx, profileID); err != nil {
-		return err
-	}
 	return store.Settle(ctx, l.store, store.Delete(unlinking.Key(profileID), store.None))
 }
 
-// wipe deletes all under Prefix in a listener's partition but the link.
+// wipe deletes all under Prefix in a listener's partition but the link and its gate.
 func (l *Links) wipe(ctx context.Context, profileID uuid.UUID) error {
 	var writes []store.Write
 	q := store.Query{Table: store.Users, Partition: profileID, Prefix: Prefix, Read: store.Strong}
@@ -290,7 +290,7 @@ func (l *Links) wipe(ctx context.Context, profileID uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		if item.Key != linkKey(profileID) {
+		if item.Key != linkKey(profileID) && !strings.HasPrefix(item.Key.Sort, Prefix+gatePrefix) { // an ended link's gate went with it
 			writes = append(writes, store.Delete(item.Key, store.None))
 		}
 	}

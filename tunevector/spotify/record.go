@@ -17,6 +17,7 @@ import (
 // What is kept, all of it in the table users:
 //
 //	<profile>/spotify#link             the link and its sealed tokens
+//	<profile>/spotify#gate#<link>      there as long as the link is
 //	<profile>/spotify#…                all else that came from Spotify
 //	<hash of an account>/spotify#claim whose link it is
 //	<hash of a state>/spotify#flow     what was begun, sealed, for ten minutes

@@ -1,0 +1,268 @@
+package spotify
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+)
+
+// exported is what is kept of a playlist that was made of a vector, under spotify#playlist#<vector>.
+type exported struct {
+	// Mark stands in the playlist's description. By it a playlist is found again of which nobody knows whether it was made: the answer to that was lost.
+	Mark       string    `json:"mark"`
+	PlaylistID string    `json:"playlistId,omitempty"`
+	Writer     string    `json:"writer,omitempty"` // whose turn it is
+	Until      time.Time `json:"until,omitzero"`   // … and until when at most
+}
+
+const (
+	exportMark  = "rhythmiq:"
+	writeTime   = time.Minute          // that writing a playlist takes at most
+	releaseTime = 5 * time.Second      // that giving the turn back takes at most
+	keepExport  = 180 * 24 * time.Hour // from the last export on
+	mostURIs    = 100                  // a write
+	mostListed  = 200                  // playlists that are looked through
+)
+
+func exportKey(profileID, vectorID uuid.UUID) store.Key {
+	return Key(profileID, "playlist#"+vectorID.String())
+}
+
+var errNothingToExport = fault.New(fault.Conflict, "Nothing in this tune vector's plan is known to Spotify")
+
+var _ tunevector.PlaylistWriter = (*Provider)(nil)
+
+// WritePlaylist makes a private playlist of a vector's plan in the listener's account, or brings the one up to date that was made of it before. It can be repeated: after
+// a failure half-way the next call finishes it, and there is one playlist for each vector, unless the listener has thrown it away. It needs the scope
+// playlist-modify-private; without it the error is a [*ScopeError].
+func (p *Provider) WritePlaylist(ctx context.Context, listener uuid.UUID, v tunevector.TuneVector) (tunevector.WrittenPlaylist, error) {
+	none := tunevector.WrittenPlaylist{}
+	if err := Require(ctx, p.o.Client.o.Tokens, listener, ScopeModifyPrivate); err != nil {
+		return none, err
+	}
+	gate, err := p.o.Gate.Gate(ctx, listener)
+	if err != nil {
+		return none, err
+	}
+	w := &playlistWriter{p: p, listener: listener, key: exportKey(listener, v.ID), gate: gate, id: uuid.NewString()}
+	s, err := p.read(ctx, listener)
+	if err != nil {
+		return none, err
+	}
+	uris := spotifyURIs(v, s)
+	if len(uris) == 0 {
+		return none, errNothingToExport
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	fresh, err := w.begin(ctx)
+	if err != nil {
+		return none, err
+	}
+	defer w.release(ctx)
+	created, err := w.settle(ctx, v.Definition.Name, fresh)
+	if err != nil {
+		return none, err
+	}
+	if err := w.fill(ctx, uris); err != nil {
+		return none, err
+	}
+	return tunevector.WrittenPlaylist{
+		ID: w.state.PlaylistID, URI: "spotify:playlist:" + w.state.PlaylistID, URL: "https://open.spotify.com/playlist/" + w.state.PlaylistID,
+		Created: created, Tracks: len(uris), LeftOut: len(v.Plan.Tracks) - len(uris),
+	}, nil
+}
+
+// spotifyURIs are those of a plan's tracks that Spotify knows, in order: by their URIs, or since the listener's account has them. s may be nil.
+func spotifyURIs(v tunevector.TuneVector, s *shelf) []string {
+	var uris []string
+	if v.Plan == nil {
+		return nil
+	}
+	for _, t := range v.Plan.Tracks {
+		if s != nil && t.URI == "" {
+			if i, known := s.at[t.TrackID]; known {
+				t.URI = s.pieces[i].uri()
+			}
+		}
+		for _, prefix := range []string{"spotify:track:", "spotify:episode:"} {
+			if id, ok := strings.CutPrefix(t.URI, prefix); ok && isID(id) {
+				uris = append(uris, t.URI)
+			}
+		}
+	}
+	return uris
+}
+
+// playlistWriter writes one playlist, once.
+type playlistWriter struct {
+	p        *Provider
+	listener uuid.UUID
+	key      store.Key
+	gate     []store.Write
+	id       string
+	state    exported
+}
+
+// begin takes the turn. fresh is true where nobody has tried before.
+func (w *playlistWriter) begin(ctx context.Context) (fresh bool, err error) {
+	err = w.change(ctx, func(x *exported) error {
+		now := w.p.o.Now()
+		if x.Writer != "" && now.Before(x.Until) {
+			return &fault.Error{Kind: fault.Conflict, Message: "This tune vector is being exported already", RetryAfter: x.Until.Sub(now)}
+		}
+		if fresh = x.Mark == ""; fresh {
+			x.Mark = exportMark + uuid.NewString()
+		}
+		x.Writer, x.Until = w.id, now.Add(writeTime).UTC()
+		return nil
+	})
+	return fresh, err
+}
+
+// change changes what is kept, while the account is linked.
+func (w *playlistWriter) change(ctx context.Context, f func(x *exported) error) error {
+	_, err := store.Update(ctx, w.p.o.Store, w.key, func(old store.Item, found bool) ([]store.Write, error) {
+		var x exported
+		if found {
+			if err := old.Decode(&x); err != nil {
+				return nil, fmt.Errorf("spotify: read %s: %w", w.key.Sort, err)
+			}
+		}
+		if err := f(&x); err != nil {
+			return nil, err
+		}
+		w.state = x
+		body, err := store.Encode(x)
+		expires := w.p.o.Now().Add(keepExport).UTC().Truncate(time.Second)
+		return append([]store.Write{store.Put(store.Item{Key: w.key, ExpiresAt: expires, Body: body}, store.None)}, w.gate...), err
+	})
+	if shut(err, w.gate) {
+		return ErrNotLinked
+	}
+	return err
+}
+
+// errLostTurn says that it took so long that somebody else has begun.
+var errLostTurn = &fault.Error{Kind: fault.Unavailable, Message: "The export took too long. Please try again.", RetryAfter: time.Second}
+
+// mine is change while it is the writer's turn.
+func (w *playlistWriter) mine(ctx context.Context, f func(x *exported)) error {
+	return w.change(ctx, func(x *exported) error {
+		if x.Writer != w.id {
+			return errLostTurn
+		}
+		f(x)
+		return nil
+	})
+}
+
+// release gives the turn back, also where the caller has gone. If that fails it ends by itself.
+func (w *playlistWriter) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTime)
+	defer cancel()
+	if err := w.mine(ctx, func(x *exported) { x.Writer, x.Until = "", time.Time{} }); err != nil {
+		w.p.o.Logger.DebugContext(ctx, "an export could not give its turn back, which lapses", "error", err)
+	}
+}
+
+// settle has the state name a playlist that is there, with its name. It reports whether it made one.
+func (w *playlistWriter) settle(ctx context.Context, name string, fresh bool) (created bool, err error) {
+	c, id := w.p.o.Client, w.state.PlaylistID
+	if !fresh {
+		if id, err = w.look(ctx); err != nil {
+			return false, err
+		}
+	}
+	if id != "" {
+		err := c.changePlaylist(ctx, w.listener, id, name, w.state.Mark)
+		if reasonOf(err) != ReasonNotFound {
+			if err == nil && id != w.state.PlaylistID {
+				err = w.mine(ctx, func(x *exported) { x.PlaylistID = id })
+			}
+			return false, err
+		}
+	}
+	if w.state.PlaylistID != "" { // it was thrown away
+		if err := w.mine(ctx, func(x *exported) { x.PlaylistID, x.Mark = "", exportMark+uuid.NewString() }); err != nil {
+			return false, err
+		}
+	}
+	if id, err = c.createPlaylist(ctx, w.listener, name, w.state.Mark); err != nil {
+		return false, err
+	}
+	return true, w.mine(ctx, func(x *exported) { x.PlaylistID = id })
+}
+
+// look looks through the listener's playlists for the one that was made before: by its id, since a playlist that its owner has thrown away is still there for whoever knows
+// that; and by the mark, where nobody knows whether it was made. "" where it is not among them; where that cannot be seen, what is known stays.
+func (w *playlistWriter) look(ctx context.Context) (string, error) {
+	lists, err := w.p.o.Client.playlists(ctx, w.listener, mostListed)
+	if reasonOf(err) == ReasonScope {
+		return w.state.PlaylistID, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, l := range lists {
+		if isID(l.ID) && (l.ID == w.state.PlaylistID || strings.Contains(l.Description, w.state.Mark)) {
+			return l.ID, nil
+		}
+	}
+	if len(lists) == mostListed {
+		return w.state.PlaylistID, nil
+	}
+	return "", nil
+}
+
+// fill has the playlist hold these and no others. The first write replaces what is there, so that whatever came of an earlier one that was cut off is gone.
+func (w *playlistWriter) fill(ctx context.Context, uris []string) error {
+	position := 0
+	for part := range slices.Chunk(uris, mostURIs) {
+		if err := w.p.o.Client.writeItems(ctx, w.listener, w.state.PlaylistID, part, position); err != nil {
+			return err
+		}
+		position += len(part)
+	}
+	return nil
+}
+
+const madeBy = "A tune vector of RhythmIQ. Exporting it again updates this playlist. "
+
+// createPlaylist makes an empty private playlist. It needs the scope playlist-modify-private.
+func (c *Client) createPlaylist(ctx context.Context, profileID uuid.UUID, name, mark string) (string, error) {
+	var made struct {
+		ID string `json:"id"`
+	}
+	q := request{method: http.MethodPost, path: "me/playlists", body: map[string]any{"name": name, "description": madeBy + mark, "public": false}}
+	if err := c.do(ctx, profileID, q, &made); err != nil {
+		return "", err
+	}
+	if !isID(made.ID) {
+		return "", &APIError{Operation: "POST me/playlists", Reason: ReasonUnavailable, cause: errNoJSON}
+	}
+	return made.ID, nil
+}
+
+// changePlaylist gives a playlist its name. It needs the scope playlist-modify-private.
+func (c *Client) changePlaylist(ctx context.Context, profileID uuid.UUID, id, name, mark string) error {
+	return c.do(ctx, profileID, request{method: http.MethodPut, path: "playlists/" + id, body: map[string]any{"name": name, "description": madeBy + mark}}, nil)
+}
+
+// writeItems replaces all items by up to 100, at position 0, or adds as many at another. It needs the scope playlist-modify-private.
+func (c *Client) writeItems(ctx context.Context, profileID uuid.UUID, id string, uris []string, position int) error {
+	q := request{method: http.MethodPut, path: "playlists/" + id + "/items", body: map[string]any{"uris": uris}}
+	if position > 0 {
+		q.method, q.body = http.MethodPost, map[string]any{"uris": uris, "position": position}
+	}
+	return c.do(ctx, profileID, q, nil)
+}
