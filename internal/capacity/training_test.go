@@ -1,0 +1,138 @@
+package capacity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/capacity"
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/blobs"
+	"github.com/rhythmiq/rhythmiq/profile"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/dynamostore"
+	"github.com/rhythmiq/rhythmiq/store/memstore"
+)
+
+const (
+	goldenTraining = "testdata/training.md"
+	trainingAt     = "<!-- training: go test ./internal/capacity -run Training -update -->\n"
+	trainingEnd    = "<!-- end of training -->"
+	trainingPeople = 40
+	trainingEvents = 25 // of each
+)
+
+// trained says what a training read and wrote.
+type trained struct {
+	what           string
+	days           capacity.Units // of the log's days in the index
+	queries, found int            // likewise
+	rest           capacity.Units
+}
+
+// train makes trainings by two stores' worth of log, and says what each cost.
+func train(t *testing.T, s store.Store, clock func() time.Time) []trained {
+	t.Helper()
+	meter := capacity.NewMeter(s)
+	app, err := rhythmiq.New(rhythmiq.Config{
+		Store: meter, Blobs: &blobs.Memory{}, Now: clock, Seed: 1,
+		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}},
+	})
+	require.NoError(t, err)
+	measure := func(what string, want error) trained {
+		meter.Take()
+		_, err := app.Models.Train(t.Context(), nil)
+		require.True(t, errors.Is(err, want), "%v", err)
+		c := trained{what: what}
+		for _, r := range meter.Take() {
+			if r.Operation == "Query" && len(r.Keys) > 0 && r.Keys[0].Table == store.Interactions {
+				c.days, c.queries, c.found = c.days.Plus(r.Units), c.queries+1, c.found+r.Found
+				continue
+			}
+			c.rest = c.rest.Plus(r.Units)
+		}
+		return c
+	}
+	all := []trained{measure("of an empty log, which is too little", ml.ErrTooLittle)}
+	for i := range trainingPeople {
+		p, err := app.Profiles.Create(t.Context(), profile.Registration{
+			Username: fmt.Sprint("ada", i), FirstName: "Ada", LastName: "Byron", Email: fmt.Sprintf("ada%d@example.com", i),
+			PhoneNumber: "+44 20 7946 0123", Password: password,
+		})
+		require.NoError(t, err)
+		events := make([]ml.Interaction, trainingEvents)
+		for j := range events {
+			events[j] = ml.Interaction{
+				EventID: uuid.New(), TrackID: fmt.Sprintf("demo-jazz-%03d", 1+(i%4*10+j)%40), Action: ml.Complete,
+				At: clock().Add(-time.Duration(1+j) * time.Minute),
+			}
+		}
+		_, err = app.Learning.Log(t.Context(), p.ID, events)
+		require.NoError(t, err)
+	}
+	return append(all, measure(fmt.Sprintf("of %d interactions of %d listeners", trainingPeople*trainingEvents, trainingPeople), nil))
+}
+
+func renderTrained(all []trained) string {
+	var b strings.Builder
+	b.WriteString("| a training | queries of the log's days | items | reads for these | reads besides | writes |\n|---|--:|--:|--:|--:|--:|\n")
+	for _, c := range all {
+		reads := fmt.Sprint(c.days.Read)
+		if c.found > 0 { // whose shard is whose is random, and so is how their pages are rounded up
+			reads = fmt.Sprintf("about %g", 10*math.Round(c.days.Read/10))
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %s | %g | %g |\n", c.what, c.queries, c.found, reads, c.rest.Read, c.rest.Write)
+	}
+	return b.String()
+}
+
+// TestCostOfTraining holds what a training reads and writes against what is kept, which is in the README. With -update it writes both.
+func TestCostOfTraining(t *testing.T) {
+	now := time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	shown := renderTrained(train(t, memstore.New(&memstore.Options{Now: clock}), clock))
+	text, err := os.ReadFile(readme)
+	require.NoError(t, err)
+	head, rest, ok := strings.Cut(string(text), trainingAt)
+	require.True(t, ok, "the README has no place for what a training costs")
+	kept, tail, ok := strings.Cut(rest, trainingEnd)
+	require.True(t, ok, "the README's table has no end")
+	if *update {
+		require.NoError(t, os.WriteFile(goldenTraining, []byte(shown), 0o600))
+		require.NoError(t, os.WriteFile(readme, []byte(head+trainingAt+shown+trainingEnd+tail), 0o600))
+		return
+	}
+	want, err := os.ReadFile(goldenTraining)
+	require.NoError(t, err)
+	require.Equal(t, string(want), shown)
+	require.Equal(t, string(want), kept, "the README shows another table")
+}
+
+// TestCostOfTrainingOnDynamoDB makes the same on a DynamoDB. What it reports for the queries that find anything must be what the rules say.
+func TestCostOfTrainingOnDynamoDB(t *testing.T) {
+	want, err := os.ReadFile(goldenTraining)
+	require.NoError(t, err)
+	dynamotest.Endpoint(t)
+	now := time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	reported := 0.0
+	s := dynamotest.Store(t, clock, func(o *dynamostore.Options) {
+		o.Observe = func(_ context.Context, q dynamostore.Request) {
+			if q.Operation == "Query" {
+				reported += q.ReadUnits
+			}
+		}
+	})
+	require.Equal(t, string(want), renderTrained(train(t, s, clock)))
+	require.Positive(t, reported)
+}
