@@ -168,8 +168,22 @@ func (r *Recommender) serve(ctx context.Context, v Version, m Model) error {
 	return nil
 }
 
-// Rollback brings back the version that was live before, and serves it here; the other instances follow when they poll.
+// Rollback brings back the version that was live before, and serves it here; the other instances follow when they poll. If its file cannot be used nothing is changed, and the
+// error matches [ErrArtifact].
 func (r *Recommender) Rollback(ctx context.Context) (Version, error) {
+	l, err := r.registry.live(ctx)
+	if err != nil {
+		return Version{}, err
+	}
+	if len(l.Before) > 0 {
+		before, err := r.registry.Version(ctx, l.Before[0])
+		if err == nil {
+			_, err = r.registry.Open(ctx, before, r.known)
+		}
+		if err != nil {
+			return Version{}, err
+		}
+	}
 	v, err := r.registry.Rollback(ctx)
 	if err != nil {
 		return Version{}, err

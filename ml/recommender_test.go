@@ -1,8 +1,10 @@
 package ml_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -719,4 +721,69 @@ func TestTrainBySearch(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, groupOf(t, u.Top(1)[0]))
 	require.NotEmpty(t, u.Because(u.Top(1)[0], 2))
+}
+
+// However the file of the live version is damaged: it is refused by whoever starts, who has it made again and has meanwhile no model, and goes on with whoever has it in memory.
+func TestDamagedArtifacts(t *testing.T) {
+	t.Parallel()
+	whole := func(b ml.Blobs, name string) []byte {
+		file, err := b.Open(t.Context(), name)
+		require.NoError(t, err)
+		defer file.Close()
+		content, err := io.ReadAll(io.NewSectionReader(file, 0, file.Size()))
+		require.NoError(t, err)
+		return content
+	}
+	for name, damage := range map[string]func([]byte) []byte{
+		"empty":         func([]byte) []byte { return nil },
+		"cut off":       func(b []byte) []byte { return b[:len(b)/2] },
+		"a byte longer": func(b []byte) []byte { return append(b, 0) },
+		"in its header": func(b []byte) []byte { b[20] ^= 4; return b },
+		"in its middle": func(b []byte) []byte { b[len(b)/2] ^= 128; return b },
+		"another file":  func(b []byte) []byte { return bytes.Repeat([]byte{'x'}, len(b)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSchool(t)
+			folder, err := blobs.Folder(t.TempDir())
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, folder.Close()) })
+			one, log := s.instance(t, ml.RecommenderOptions{Blobs: folder})
+			s.fill(t, log, 40)
+			s.clock.add(time.Minute)
+			first, err := one.Train(t.Context(), nil)
+			require.NoError(t, err)
+			w, err := folder.Create(t.Context(), first.Version.Artifact.Blob)
+			require.NoError(t, err)
+			_, err = w.Write(damage(whole(folder, first.Version.Artifact.Blob)))
+			require.NoError(t, err)
+			require.NoError(t, w.Commit(t.Context()))
+
+			fresh, _ := s.instance(t, ml.RecommenderOptions{Blobs: folder})
+			err = fresh.Poll(t.Context())
+			require.ErrorIs(t, err, ml.ErrArtifact)
+			require.ErrorContains(t, err, first.Version.Artifact.Blob)
+			u, err := fresh.For(t.Context(), likes(1))
+			require.NoError(t, err)
+			require.Nil(t, u)
+			u, err = one.For(t.Context(), likes(1))
+			require.NoError(t, err)
+			require.Len(t, u.Top(5), 5)
+			s.clock.add(time.Hour)
+			require.NoError(t, fresh.RetrainIfDue(t.Context()))
+			require.NoError(t, one.Poll(t.Context()))
+			for _, r := range []*ml.Recommender{fresh, one} {
+				v, live := r.Live()
+				require.True(t, live)
+				require.NotEqual(t, first.Version.ID, v.ID)
+			}
+			// There is no way back to what is damaged, and trying changes nothing.
+			_, err = one.Rollback(t.Context())
+			require.ErrorIs(t, err, ml.ErrArtifact)
+			v, live, err := one.Registry().Live(t.Context())
+			require.NoError(t, err)
+			require.True(t, live)
+			require.NotEqual(t, first.Version.ID, v.ID)
+		})
+	}
 }

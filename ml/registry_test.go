@@ -203,6 +203,16 @@ func TestOpenChecks(t *testing.T) {
 		require.ErrorContains(t, err, what)
 		require.ErrorContains(t, err, v.ID.String())
 	}
+	for at := range whole { // whichever byte it is
+		altered := append([]byte{}, whole...)
+		altered[at] ^= 1 << (at % 8)
+		put(altered)
+		_, err := r.Open(t.Context(), v, known)
+		require.ErrorIs(t, err, ml.ErrArtifact, "byte %d", at)
+		put(whole[:at])
+		_, err = r.Open(t.Context(), v, known)
+		require.ErrorIs(t, err, ml.ErrArtifact, "%d bytes", at)
+	}
 	put(whole)
 	_, err = r.Open(t.Context(), v, []ml.Algorithm{als.Algorithm{}})
 	require.ErrorIs(t, err, ml.ErrArtifact)
