@@ -229,3 +229,36 @@ var errFull = errors.New("full")
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// What is read is data that can be written, and is then read as the same.
+func FuzzReadTSV(f *testing.F) {
+	f.Add([]byte("a\tx\t1\nb\ty\t2.5\t1700000000\r\n\na\ty\t1e3\t\n"))
+	f.Add([]byte("\ufeffa\tx\t1"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var b ml.Builder
+		if err := b.ReadTSV(t.Context(), bytes.NewReader(text)); err != nil {
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		d, err := b.Data()
+		if err != nil {
+			require.ErrorContains(t, err, "the weight of cell", "only what weighs too much together is left to find")
+			return
+		}
+		var out bytes.Buffer
+		left, err := d.WriteTSV(t.Context(), &out)
+		require.NoError(t, err)
+		if left > 0 {
+			return
+		}
+		var again ml.Builder
+		require.NoError(t, again.ReadTSV(t.Context(), bytes.NewReader(out.Bytes())))
+		same, err := again.Data()
+		require.NoError(t, err)
+		var once bytes.Buffer
+		_, err = same.WriteTSV(t.Context(), &once)
+		require.NoError(t, err)
+		require.Equal(t, d.Heard.Cells(), same.Heard.Cells())
+		require.ElementsMatch(t, strings.Split(out.String(), "\n"), strings.Split(once.String(), "\n"))
+	})
+}

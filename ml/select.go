@@ -125,6 +125,9 @@ const (
 	selectSalt       = 0x73656c656374
 )
 
+// ErrNothingHeld is Select's where nothing can tell models apart.
+var ErrNothingHeld = errors.New("ml: nothing to choose a model by: no listener has as many as 2 items, or no validation cell is of a listener of the data")
+
 // Select fits models of the algorithms with one set of hyperparameters after the other, and chooses one by NDCG@10 on validation cells.
 //
 // First come the defaults of each algorithm. From then on, the algorithm of the next trial is the one with the greatest upper confidence bound: its best
@@ -154,7 +157,7 @@ func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 	}
 	s := newSearch(d, o)
 	if s.all.Held == 0 {
-		return nil, errors.New("ml: nothing to choose a model by: no listener has as many as 5 items, or no validation cell is of a listener of the data")
+		return nil, ErrNothingHeld
 	}
 	s.run(ctx)
 	if ctx.Err() == nil {
@@ -224,6 +227,7 @@ func (o *SelectOptions) check(d *Data) error {
 type search struct {
 	SelectOptions
 	start    time.Time
+	least    int // cells of listeners who are split
 	train    *Data
 	valid    *Matrix
 	watching *Matrix // a part of valid, for the time of fits
@@ -236,10 +240,11 @@ func newSearch(d *Data, o SelectOptions) *search {
 	if o.Listeners == 0 {
 		o.Listeners = defaultListeners
 	}
-	s := &search{SelectOptions: o, start: time.Now(), train: d, valid: o.Valid}
+	s := &search{SelectOptions: o, start: time.Now(), least: splitLeast, train: d, valid: o.Valid}
 	s.all = &Selection{Best: -1, Listeners: len(d.Listeners), Items: len(d.Items), Cells: d.Heard.Cells(), Seed: o.Seed, Split: "given"}
 	if s.valid == nil {
-		s.train, s.valid = d.Split(o.Seed, o.Listeners)
+		s.least = d.leastToSplit()
+		s.train, s.valid = d.split(o.Seed, o.Listeners, s.least)
 		s.all.Split = "a tenth of each listener's cells, at random"
 		if d.Times != nil {
 			s.all.Split = "a tenth of each listener's cells, the newest"

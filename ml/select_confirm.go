@@ -66,7 +66,7 @@ func (s *search) confirm(ctx context.Context) {
 	if s.confirmKeep() == 0 {
 		return
 	}
-	train, valid := s.train.Split(s.Seed^againSalt, s.Listeners)
+	train, valid := s.train.split(s.Seed^againSalt, s.Listeners, s.least)
 	if valid.Cells() == 0 {
 		return
 	}

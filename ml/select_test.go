@@ -614,3 +614,23 @@ func TestTrialSize(t *testing.T) {
 		require.Equal(t, want, x.Size())
 	}
 }
+
+// Where hardly anybody has five items, those with two are split too, rather than measuring by a few of many.
+func TestSelectSplitsTheFew(t *testing.T) {
+	t.Parallel()
+	var b ml.Builder
+	for u := range 60 {
+		for i := range 3 {
+			b.Add(fmt.Sprint("l", u), fmt.Sprint("i", (u*7+i)%20), 1, 0)
+		}
+	}
+	for i := range 10 {
+		b.Add("much", fmt.Sprint("i", i), 1, 0)
+	}
+	d, err := b.Data()
+	require.NoError(t, err)
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: small(), Trials: 3})
+	require.NoError(t, err)
+	require.Equal(t, 61, s.Trials[0].Metrics.Listeners)
+	require.Equal(t, 61, s.Held)
+}

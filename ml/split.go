@@ -8,19 +8,43 @@ import (
 )
 
 const (
-	splitShare = 0.1 // of a listener's cells
-	splitLeast = 5   // cells, of those who are split at all
-	splitSalt  = 0x73706c6974
+	splitShare  = 0.1 // of a listener's cells
+	splitLeast  = 5   // cells, of those who are split at all
+	splitFewer  = 2   // the same where most have fewer than that
+	splitEnough = 10  // one in so many has to have splitLeast
+	splitSalt   = 0x73706c6974
 )
 
 // Split takes a tenth of each listener's cells out of the data, for validation: the newest where times are known, else some at random; at least one, and none
 // of those with fewer than five. Where more than most listeners could be split, so many are, drawn at random; most 0 means all. valid has
 // the rows and columns of the data. The same seed makes the same split.
 func (d *Data) Split(seed uint64, most int) (train *Data, valid *Matrix) {
+	return d.split(seed, most, splitLeast)
+}
+
+// leastToSplit returns how many cells a listener has to have to be split: fewer where hardly anybody has the usual number, since a few listeners say little of the many.
+func (d *Data) leastToSplit() int {
+	usual, all := 0, 0
+	for u := range d.Heard.Rows() {
+		n := d.Heard.Starts[u+1] - d.Heard.Starts[u]
+		if n >= splitFewer {
+			all++
+		}
+		if n >= splitLeast {
+			usual++
+		}
+	}
+	if usual*splitEnough < all {
+		return splitFewer
+	}
+	return splitLeast
+}
+
+func (d *Data) split(seed uint64, most, least int) (train *Data, valid *Matrix) {
 	r := rand.New(rand.NewPCG(seed, splitSalt))
 	var rows []int
 	for u := range d.Heard.Rows() {
-		if d.Heard.Starts[u+1]-d.Heard.Starts[u] >= splitLeast {
+		if d.Heard.Starts[u+1]-d.Heard.Starts[u] >= least {
 			rows = append(rows, u)
 		}
 	}

@@ -2,6 +2,7 @@ package ml
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,18 @@ func (n *names) number(name string) int32 {
 	if i, ok := n.at[name]; ok {
 		return i
 	}
+	return n.add(name)
+}
+
+// numberOf is number without a string for what is known.
+func (n *names) numberOf(name []byte) int32 {
+	if i, ok := n.at[string(name)]; ok {
+		return i
+	}
+	return n.add(string(name))
+}
+
+func (n *names) add(name string) int32 {
 	if n.at == nil {
 		n.at = map[string]int32{}
 	}
@@ -42,7 +55,11 @@ func (n *names) number(name string) int32 {
 
 // Add notes that a listener has heard an item, with a weight above 0. seconds is when, since 1970; 0 where not known.
 func (b *Builder) Add(listener, item string, weight float32, seconds int64) {
-	b.cells = append(b.cells, Cell{b.listeners.number(listener), b.items.number(item), weight})
+	b.add(b.listeners.number(listener), b.items.number(item), weight, seconds)
+}
+
+func (b *Builder) add(row, col int32, weight float32, seconds int64) {
+	b.cells = append(b.cells, Cell{row, col, weight})
 	b.times = append(b.times, seconds)
 	b.timed = b.timed || seconds != 0
 }
@@ -78,10 +95,13 @@ func (b *Builder) Data() (*Data, error) {
 const (
 	maxLine  = 64 << 10 // bytes in a line of a TSV file
 	maxWrong = 10       // lines that an error names
+
+	byteOrderMark = "\ufeff" // with which some programs begin text
+	badWeight     = "the weight is no number above 0"
 )
 
 // ReadTSV adds the lines of a table without a header: listener, item, weight, and optionally the time in seconds since 1970, with tabs between. Empty lines are
-// left out. Its error names the first lines that are wrong and what of them, not what stands there; nothing of such a
+// left out, a time may be empty, lines may end as on Windows, and the file may begin with a byte order mark. Its error names the first lines that are wrong and what of them, not what stands there; nothing of such a
 // table should be used.
 func (b *Builder) ReadTSV(ctx context.Context, r io.Reader) error {
 	var wrong []string
@@ -96,7 +116,14 @@ func (b *Builder) ReadTSV(ctx context.Context, r io.Reader) error {
 		if len(lines.Bytes()) == 0 {
 			continue
 		}
-		if reason := b.line(strings.TrimSuffix(lines.Text(), "\r")); reason != "" {
+		line := lines.Bytes()
+		if n == 1 {
+			line = bytes.TrimPrefix(line, []byte(byteOrderMark))
+		}
+		if reason := b.line(line); reason != "" {
+			if n == 1 && reason == badWeight {
+				reason += "; a line with names of columns has to be taken out"
+			}
 			wrong = append(wrong, fmt.Sprintf("line %d: %s", n, reason))
 			if len(wrong) == maxWrong {
 				break
@@ -114,32 +141,40 @@ func (b *Builder) ReadTSV(ctx context.Context, r io.Reader) error {
 	return ctx.Err()
 }
 
-func (b *Builder) line(line string) (wrong string) {
-	fields := strings.Split(line, "\t")
-	if len(fields) != 3 && len(fields) != 4 { //nolint:mnd // listener, item, weight, time
-		return fmt.Sprintf("%d columns, must be 3 or 4", len(fields))
+func (b *Builder) line(line []byte) (wrong string) {
+	var fields [4][]byte // listener, item, weight, time
+	rest, more := line, true
+	n := 0
+	for ; more; n++ {
+		var field []byte
+		if field, rest, more = bytes.Cut(rest, []byte{'\t'}); n < len(fields) {
+			fields[n] = field
+		}
 	}
-	if fields[0] == "" || fields[1] == "" || !utf8.ValidString(line) {
+	if n != len(fields)-1 && n != len(fields) {
+		return fmt.Sprintf("%d columns, must be 3 or 4", n)
+	}
+	if len(fields[0]) == 0 || len(fields[1]) == 0 || !utf8.Valid(line) {
 		return "a listener or an item without a name in UTF-8"
 	}
-	weight, err := strconv.ParseFloat(fields[2], 32)
+	weight, err := strconv.ParseFloat(string(fields[2]), 32)
 	if err != nil || !(weight > 0) || math.IsInf(weight, 1) || float32(weight) == 0 {
-		return "the weight is no number above 0"
+		return badWeight
 	}
 	seconds := int64(0)
-	if len(fields) == 4 { //nolint:mnd // with a time
-		x, err := strconv.ParseFloat(fields[3], 64)
+	if len(fields[3]) > 0 {
+		x, err := strconv.ParseFloat(string(fields[3]), 64)
 		if err != nil || !(x >= 0) || x > 1<<53 {
 			return "the time is no number of seconds since 1970"
 		}
 		seconds = int64(x)
 	}
-	b.Add(fields[0], fields[1], float32(weight), seconds)
+	b.add(b.listeners.numberOf(fields[0]), b.items.numberOf(fields[1]), float32(weight), seconds)
 	return ""
 }
 
 // WriteTSV writes the data as a table that [Builder.ReadTSV] reads, listener by listener: with times if they are known. Names that such a table cannot hold (those with a tab or the end of a line in
-// them, or empty ones) are left out; left is how many cells that were.
+// them, a byte order mark before them, or empty ones) are left out; left is how many cells that were.
 func (d *Data) WriteTSV(ctx context.Context, w io.Writer) (left int, err error) {
 	b := bufio.NewWriterSize(w, 1<<16) //nolint:mnd // bytes
 	fits := make([]bool, len(d.Items))
@@ -173,5 +208,5 @@ func (d *Data) WriteTSV(ctx context.Context, w io.Writer) (left int, err error) 
 
 // inTSV reports whether a name can stand in a table.
 func inTSV(name string) bool {
-	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, "\t\n\r")
+	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, "\t\n\r") && !strings.HasPrefix(name, byteOrderMark)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/rhythmiq/rhythmiq/ml"
 )
@@ -18,15 +19,21 @@ type inputError struct{ error }
 func (e inputError) Is(target error) bool { return target == errInput }
 func (e inputError) Unwrap() error        { return e.error }
 
-// read returns what a file says.
-func read(ctx context.Context, name string) (*ml.Data, error) {
+// read returns what a file says, and tells tick how far it is.
+func read(ctx context.Context, name string, tick *ticker) (*ml.Data, error) {
 	file, err := os.Open(name) //nolint:gosec // the file that the command line names
 	if err != nil {
 		return nil, inputError{err}
 	}
 	defer func() { _ = file.Close() }() // it was only read from
 	var b ml.Builder
-	if err := b.ReadTSV(ctx, file); err != nil {
+	counted := &counter{r: file, name: name, tick: tick, start: time.Now()}
+	if s, err := file.Stat(); err == nil {
+		counted.size = s.Size()
+	}
+	err = b.ReadTSV(ctx, counted)
+	tick.end()
+	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -40,6 +47,24 @@ func read(ctx context.Context, name string) (*ml.Data, error) {
 		return nil, inputError{fmt.Errorf("%s: %w", name, err)}
 	}
 	return d, nil
+}
+
+// counter tells how much of a file has been read.
+type counter struct {
+	r          io.Reader
+	name       string
+	read, size int64
+	start      time.Time
+	tick       *ticker
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.read += int64(n)
+	if c.size > 0 { // not of a pipe
+		c.tick.part("reading "+c.name, int(c.read>>10), int(c.size>>10), c.start) //nolint:mnd // KiB
+	}
+	return n, err
 }
 
 // validOf returns what valid says of train's listeners, with train's columns and, after those, the items that are only in valid.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,7 +78,7 @@ func TestAuto(t *testing.T) {
 	require.Contains(t, stdout, "a tenth of each listener's cells, at random")
 	require.Contains(t, stdout, "to all ")
 	require.Contains(t, stderr, "trial 7")
-	d, err := read(t.Context(), train)
+	d, err := read(t.Context(), train, newTicker(io.Discard))
 	require.NoError(t, err)
 	got := lists(t, out)
 	require.Len(t, got, 120)
@@ -141,7 +142,7 @@ func TestHyperparameters(t *testing.T) {
 	require.Equal(t, good, code, stderr)
 	got := lists(t, out)
 	require.Contains(t, got, "stranger")
-	v, err := read(t.Context(), valid)
+	v, err := read(t.Context(), valid, newTicker(io.Discard))
 	require.NoError(t, err)
 	for u, listener := range v.Listeners {
 		cols, _ := v.Heard.Row(u)
@@ -213,8 +214,10 @@ func TestWrongFiles(t *testing.T) {
 		"lines":              {[]string{"-train", file("lines", "a\tb\t1\na\tb\nc\td\t-1\n")}, "line 2: 2 columns, must be 3 or 4; line 3: the weight"},
 		"valid is wrong":     {[]string{"-train", train, "-valid", file("wrong", "x")}, "wrong: ml: line 1"},
 		"valid of others":    {[]string{"-train", train, "-valid", file("others", "x\ty\t1\n")}, "-valid has no listener of -train"},
-		"nothing to measure": {[]string{"-train", file("few", "a\tb\t1\n")}, "nothing to choose a model by"},
-		"no directory":       {[]string{"-train", train, "-recommend", filepath.Join(dir, "none", "out")}, "-recommend: there is no directory"},
+		"nothing to measure": {[]string{"-model", "als", "-report", dir, "-train", file("few", "a\tb\t1\n")}, "nothing to choose a model by"},
+		"header":             {[]string{"-train", file("header", "user\titem\tcount\na\tb\t1\n")}, "line 1: the weight is no number above 0; a line with names of columns has to be taken out"},
+		"a directory":        {[]string{"-train", train, "-recommend", dir}, "is a directory"},
+		"no directory":       {[]string{"-train", train, "-recommend", filepath.Join(dir, "none", "out")}, "-recommend: "},
 		"report":             {[]string{"-train", train, "-report", train}, "-report: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,13 +235,59 @@ func TestFailures(t *testing.T) {
 	for _, taken := range []string{"out", "report.html"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(dir, taken, "full"), 0o700))
 	}
-	for _, args := range [][]string{{"-recommend", filepath.Join(dir, "out")}, {"-report", dir}} {
-		code, _, stderr := call(t, append(args, "-train", train, "-model", "popular")...)
-		require.Equal(t, failed, code)
-		require.Contains(t, stderr, "train: rename")
-		left, err := filepath.Glob(filepath.Join(dir, "*.*.*"))
+	code, _, stderr := call(t, "-report", dir, "-train", train, "-model", "popular")
+	require.Equal(t, failed, code)
+	require.Contains(t, stderr, "train: rename")
+	left, err := filepath.Glob(filepath.Join(dir, "*.*.*"))
+	require.NoError(t, err)
+	require.Empty(t, left, "what could not be finished is not left behind")
+	// What cannot be written is found out before there is anything to write.
+	code, stdout, stderr := call(t, "-recommend", filepath.Join(dir, "out"), "-train", train)
+	require.Equal(t, wrong, code)
+	require.Contains(t, stderr, "is a directory")
+	require.Empty(t, stdout)
+}
+
+// A link stays one, and so does a device.
+func TestIntoWhatIsThere(t *testing.T) {
+	t.Parallel()
+	dir, train, _ := tables(t)
+	link := filepath.Join(dir, "link")
+	require.NoError(t, os.Symlink(filepath.Join(dir, "there.tsv"), link))
+	for _, name := range []string{link, os.DevNull} {
+		before, err := os.Lstat(name)
 		require.NoError(t, err)
-		require.Empty(t, left, "what could not be finished is not left behind")
+		code, _, stderr := call(t, "-recommend", name, "-train", train, "-model", "popular")
+		require.Equal(t, good, code, stderr)
+		after, err := os.Lstat(name)
+		require.NoError(t, err)
+		require.Equal(t, before.Mode(), after.Mode())
+	}
+	require.Len(t, lists(t, filepath.Join(dir, "there.tsv")), 120)
+	code, _, stderr := call(t, "-recommend", "/dev/full", "-train", train, "-model", "popular")
+	require.Equal(t, failed, code)
+	require.Contains(t, stderr, "no space left")
+}
+
+// Tables as they are: with a byte order mark, as Windows ends lines, with times that are missing; and with too little in them to measure anything.
+func TestOddTables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		text, says string
+		listeners  int
+	}{
+		"windows": {"\ufeffann b\tx\t1\r\n\r\nann b\ty y\t2.5\t\r\nbob\tx\t1e2\t1700000000\r\n", "2 listeners, 2 items, 3 cells", 1},
+		"one":     {"a\tb\t1", "note: no listener has two items", 0},
+		"apart":   {"a\tx\t1\nb\ty\t1\nc\ty\t1\n", "popular is fitted to all 3 cells", 3},
+		"pairs":   {strings.Repeat("a\tx\t1\na\ty\t1\nb\tx\t1\nb\tz\t1\nc\ty\t3\nc\tx\t2\n", 2), "3 listeners' 3 cells", 3},
+	} {
+		file, out := filepath.Join(dir, name), filepath.Join(dir, name+".out")
+		require.NoError(t, os.WriteFile(file, []byte(c.text), 0o600))
+		code, stdout, stderr := call(t, "-train", file, "-recommend", out, "-trials", "8")
+		require.Equal(t, good, code, "%s: %s", name, stderr)
+		require.Contains(t, stdout, c.says, name)
+		require.Len(t, lists(t, out), c.listeners, name)
 	}
 }
 

@@ -66,6 +66,15 @@ func (t *ticker) fit(what string, p ml.Progress) {
 	t.shown = true
 }
 
+// part shows how far something else is that began at start.
+func (t *ticker) part(what string, done, of int, start time.Time) {
+	p := ml.Progress{Step: done, Steps: of}
+	if done > 0 {
+		p.Left = time.Since(start) * time.Duration(of-done) / time.Duration(done)
+	}
+	t.fit(what, p)
+}
+
 // trial shows how far a search is.
 func (t *ticker) trial(p ml.SelectProgress) {
 	if p.Ended == nil {

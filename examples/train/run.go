@@ -15,6 +15,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/distill"
+	"github.com/rhythmiq/rhythmiq/ml/popular"
 	"github.com/rhythmiq/rhythmiq/ml/report"
 )
 
@@ -55,7 +56,7 @@ func (f *flags) work(ctx context.Context, stdout io.Writer, tick *ticker) error 
 	if err := f.writable(); err != nil {
 		return err
 	}
-	d, err := read(ctx, f.train)
+	d, err := read(ctx, f.train, tick)
 	if err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (f *flags) work(ctx context.Context, stdout io.Writer, tick *ticker) error 
 	all := d
 	var valid *ml.Matrix
 	if f.valid != "" {
-		v, err := read(ctx, f.valid)
+		v, err := read(ctx, f.valid, tick)
 		if err != nil {
 			return err
 		}
@@ -79,12 +80,17 @@ func (f *flags) work(ctx context.Context, stdout io.Writer, tick *ticker) error 
 	a, values, model := modelNamed(f.model), f.values, ml.Model(nil)
 	if a == nil || valid != nil || f.report != "" {
 		s, err := f.choose(ctx, d, valid, stdout, tick)
-		if err != nil {
+		switch {
+		case err == nil:
+			a, values = s.Chosen()
+			if valid != nil && !f.refitAll {
+				model = s.Model() // fitted to all of -train
+			}
+		case a == nil && valid == nil && errors.Is(err, ml.ErrNothingHeld):
+			fmt.Fprintln(stdout, "note: no listener has two items, so nothing tells models apart; it is popular, and there is no report")
+			a = popular.Algorithm{}
+		default:
 			return err
-		}
-		a, values = s.Chosen()
-		if valid != nil && !f.refitAll {
-			model = s.Model() // fitted to all of -train
 		}
 	}
 	if model == nil {
@@ -106,7 +112,7 @@ func (f *flags) work(ctx context.Context, stdout io.Writer, tick *ticker) error 
 	if f.recommend == "" {
 		return nil
 	}
-	n, err := recommend(ctx, f.recommend, model, all, f.topn, f.threads)
+	n, err := f.recommendAll(ctx, model, all, tick)
 	if err != nil {
 		return err
 	}
@@ -121,12 +127,34 @@ func (f *flags) writable() error {
 			return inputError{fmt.Errorf("-report: %w", err)}
 		}
 	}
-	if f.recommend != "" {
-		if s, err := os.Stat(filepath.Dir(f.recommend)); err != nil || !s.IsDir() { //nolint:gosec // of the file that the command line names
-			return inputError{fmt.Errorf("-recommend: there is no directory %s", filepath.Dir(f.recommend))}
+	for _, place := range []struct{ flag, dir, file string }{{"-report", f.report, ""}, {"-recommend", filepath.Dir(f.recommend), f.recommend}} {
+		if place.dir == "" || place.flag == "-recommend" && place.file == "" {
+			continue
+		}
+		if err := canWrite(place.dir, place.file); err != nil {
+			return inputError{fmt.Errorf("%s: %w", place.flag, err)}
 		}
 	}
 	return nil
+}
+
+// canWrite finds out whether a file can be made in a directory, and takes the place of what may be there.
+func canWrite(dir, file string) error {
+	if file != "" {
+		s, err := os.Lstat(file)
+		switch {
+		case err == nil && s.IsDir():
+			return fmt.Errorf("%s is a directory", file)
+		case err == nil && !s.Mode().IsRegular():
+			return nil // it is opened when there is something to write
+		}
+	}
+	trial, err := os.CreateTemp(dir, ".train-*")
+	if err != nil {
+		return err
+	}
+	_ = trial.Close() // nothing was written to it
+	return os.Remove(trial.Name())
 }
 
 // choose tries all models, or measures the one that there is, and says what came of it.
@@ -175,8 +203,11 @@ func writeReport(dir string, s *ml.Selection) error {
 	})
 }
 
-// toFile writes a file; if that fails half-way, the one that was there stays.
+// toFile writes a file; if that fails half-way, the one that was there stays. Links, pipes and devices such as /dev/stdout are written to as they are.
 func toFile(name string, write func(w io.Writer) error) (err error) {
+	if s, err := os.Lstat(name); err == nil && !s.Mode().IsRegular() && !s.IsDir() { //nolint:gosec // the file that the command line names
+		return intoFile(name, write)
+	}
 	file, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -203,11 +234,25 @@ func toFile(name string, write func(w io.Writer) error) (err error) {
 	return os.Rename(file.Name(), name) //nolint:gosec // the file that the command line names
 }
 
-// recommend writes the best items for each listener, and returns how many lines.
-func recommend(ctx context.Context, name string, m ml.Model, d *ml.Data, topn, threads int) (n int, err error) {
-	err = toFile(name, func(w io.Writer) error {
+// intoFile writes to what is there already.
+func intoFile(name string, write func(w io.Writer) error) error {
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // the file that the command line names, as os.Create would make it
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(file)
+	return errors.Join(write(w), w.Flush(), file.Close())
+}
+
+// recommendAll writes the best items for each listener, and returns how many lines.
+func (f *flags) recommendAll(ctx context.Context, m ml.Model, d *ml.Data, tick *ticker) (n int, err error) {
+	start, done := time.Now(), 0
+	defer tick.end()
+	err = toFile(f.recommend, func(w io.Writer) error {
 		var line []byte
-		return ml.Recommend(ctx, m, d.Heard, nil, topn, threads, func(u int, top []ml.Scored) error {
+		return ml.Recommend(ctx, m, d.Heard, nil, f.topn, f.threads, func(u int, top []ml.Scored) error {
+			done++
+			tick.part("recommending", done, len(d.Listeners), start)
 			for _, t := range top {
 				line = append(append(line[:0], d.Listeners[u]...), '\t')
 				line = append(append(line, d.Items[t.Item]...), '\t')
