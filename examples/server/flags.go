@@ -32,6 +32,8 @@ type flags struct {
 	cache                 size
 	cacheTTL              time.Duration
 
+	spotify spotifyFlags
+
 	exportTo, importFrom string
 	table                string
 	notEmpty, unfinished bool
@@ -48,7 +50,10 @@ var stores = []struct {
 }
 
 // serving are the flags that are of no use to -export, -import and -export-training, but for the catalog to that.
-var serving = []string{"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl"}
+var serving = []string{
+	"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl",
+	"spotify-client-id", "spotify-client-secret-file", "spotify-keys", "spotify-redirect-uri", "spotify-base-url", "spotify-refresh-rate",
+}
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.
 func parseFlags(args []string, stderr io.Writer) (flags, error) {
@@ -72,6 +77,7 @@ func parseFlags(args []string, stderr io.Writer) (flags, error) {
 	fs.TextVar(&f.logLevel, "log-level", slog.LevelInfo, "debug, info, warn or error")
 	fs.Float64Var(&f.rate, "rate", 50, "requests a second per caller, with bursts of twice that; 0 for none, nor on sign-ups and logins")
 	fs.DurationVar(&f.drain, "drain", 30*time.Second, "how long a stop waits for running requests")
+	f.spotify.define(fs)
 	fs.StringVar(&f.exportTo, "export", "", "write all that the store holds to `file`, and serve nothing; stop the servers first")
 	fs.StringVar(&f.importFrom, "import", "", "put all that -export wrote to `file` into the store, and serve nothing")
 	fs.StringVar(&f.table, "export-training", "", "write who heard what to `file`, as examples/train reads it, and serve nothing: what models here would be trained on, with listeners as numbers")
@@ -108,6 +114,7 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 		}
 	})
 	wrong = append(wrong, f.checkMove(fs)...)
+	wrong = append(wrong, f.spotify.check(fs)...)
 	if !slices.Contains(ml.Precisions(), ml.Precision(f.precision)) {
 		wrong = append(wrong, fmt.Sprintf("-precision is %q, must be one of %v", f.precision, ml.Precisions()))
 	}

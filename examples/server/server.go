@@ -79,6 +79,14 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		defer func() { err = errors.Join(err, models.Close()) }()
 		config.Blobs = models
 	}
+	links, err := openSpotify(f, kept.store, listener.Addr(), log, m)
+	if err != nil {
+		return err
+	}
+	if links != nil {
+		defer func() { err = errors.Join(err, links.Close()) }() //nolint:contextcheck // tokens are to be saved, whatever has ended
+		config.Spotify = links
+	}
 	app, err := rhythmiq.New(config)
 	if err != nil {
 		return err

@@ -2,6 +2,8 @@ package spotify_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/google/uuid"
@@ -12,7 +14,16 @@ import (
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if step := os.Getenv(killStep); step != "" {
+		if err := victim(step); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // granted is an account with scopes.
 type granted struct {
