@@ -100,6 +100,28 @@
 //	 "_v": {"B":"i7L6JLZ3/fsqhNex5XA53g=="}, "consent": {"S":"afadf305-29b9-48fc-bb2a-d95c240f58ba"},
 //	 "profileId": {"S":"d3875a5a-c870-408f-bf92-f4508ed9effc"}, "type": {"S":"heart-rate-variability"},
 //	 "variableId": {"S":"01a209e2-ca30-76af-8af5-ae00efc12d60"}}
+//	{"pk": {"B":"S0F3OghRqCpt7jWLQCeCgA=="}, "sk": {"S":"refresh-spotify@2026-03-01T18:48:24Z#c0010a11-5d05-4fb3-90fc-43c2ed7e238d"},
+//	 "_v": {"B":"zuliXm4XLvlJ/8Pt/yU/lQ=="}}
+//	{"pk": {"B":"S0F3OghRqCpt7jWLQCeCgA=="}, "sk": {"S":"unlink-spotify#c0010a11-5d05-4fb3-90fc-43c2ed7e238d"},
+//	 "_v": {"B":"vD12zEuJQfglMrqBBH4rAQ=="}}
+//
+// What came from Spotify: the link under its profile, with sealed tokens; under hashes whose account it is, and for ten minutes, sealed, what was begun and an account
+// that waits to be linked; what is there as long as the link is; and the lease of whoever refreshes tokens.
+//
+//	{"pk": {"B":"nUFBeFZ4Tou6gBiRU6OSPA=="}, "sk": {"S":"spotify#link"}, "_v": {"B":"lJkGum9r/UnDEutpooOEyw=="},
+//	 "authorizedAt": {"S":"2026-03-01T18:00:00Z"}, "due": {"S":"2026-03-01T18:30:49Z"}, "expires": {"S":"2026-03-01T19:00:00Z"},
+//	 "generation": {"N":"1"}, "id": {"S":"21b57882-a671-468a-bf3b-25de0e7b44f2"}, "linkedAt": {"S":"2026-03-01T18:00:00Z"},
+//	 "owner": {"M":{"account_id":{"S":""},"display_name":{"S":"Somebody"},"id":{"S":"listener359"}}},
+//	 "scopes": {"L":[{"S":"playlist-read-private"}]}, "tokens": {"S":"AQEx66OCm3E6I3DH…"}}
+//	{"pk": {"B":"bRCIRS20M4X74yo3NSM17g=="}, "sk": {"S":"spotify#claim"}, "_v": {"B":"1Syffkh6h1+/uJ5HYbEqbg=="},
+//	 "profileId": {"S":"c0010a11-5d05-4fb3-90fc-43c2ed7e238d"}}
+//	{"pk": {"B":"bkPHpp4YWPHIQkQNpLStqw=="}, "sk": {"S":"spotify#flow"}, "_v": {"B":"+EzYVRreyfFMNPgw01XarA=="},
+//	 "_ttl": {"N":"1772388600"}, "sealed": {"S":"AQExorcjF6VBbzRX…"}, "used": {"BOOL":true}}
+//	{"pk": {"B":"8YNktTuGqLvH18tqtEYF3A=="}, "sk": {"S":"spotify#pending"}, "_v": {"B":"LeygK5h0C3UFq+BkY6esqw=="},
+//	 "_ttl": {"N":"1772388600"}, "sealed": {"S":"AQExIP6kOmfDrWkM…"}}
+//	{"pk": {"B":"3ZkEwro2Rvqn8+DhXtHlMg=="}, "sk": {"S":"spotify#gate#5a14e088-561a-4c9e-8a2c-8d6e1b16cea4"},
+//	 "_v": {"B":"62XHQ8HI26WkZX956lCk9w=="}}
+//	{"pk": {"B":"LD6fbyT+PISoLW/e+CPrxQ=="}, "sk": {"S":"spotify#worker"}, "_v": {"B":"+WaTwr8ZC90y2Tj7CYE8bQ=="}, "_ttl": {"N":"1772388120"}}
 //
 // The keys that sign sessions, and the answer to a request with an Idempotency-Key, sealed, for a day.
 //

@@ -36,10 +36,15 @@ import (
 // row is an item as the console shows it: attribute, type, value.
 type row map[string]map[string]any
 
-// kindOf names what an item is: its sort key up to a "#".
+// kindOf names what an item is: its sort key up to a "#", or an "@" before a time. What came from Spotify is told apart by what stands behind the "#".
 func (r row) kind() string {
 	sort, _ := r[sortName]["S"].(string)
+	if of, ok := strings.CutPrefix(sort, "spotify#"); ok {
+		what, _, _ := strings.Cut(of, "#")
+		return "spotify#" + what
+	}
 	name, _, more := strings.Cut(sort, "#")
+	name, _, _ = strings.Cut(name, "@")
 	if more {
 		name += "#…"
 	}
