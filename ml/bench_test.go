@@ -82,11 +82,15 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 }
 
-// A listener's personal model, from 100 tracks that they heard of 50,000: in closed form from 64 factors, and from neighbors; with the 200 tracks that suit
+// A listener's personal model, from 100 tracks that they heard of 50,000: in closed form from 64 factors, searched in each precision, and from neighbors; with the 200 tracks that suit
 // best, and the vector alone.
 func BenchmarkFor(b *testing.B) {
-	for _, a := range []ml.Algorithm{als.Algorithm{}, itemknn.Algorithm{}} {
-		b.Run(a.Name(), func(b *testing.B) {
+	for _, c := range []struct {
+		a ml.Algorithm
+		p ml.Precision
+	}{{als.Algorithm{}, ml.FP32}, {als.Algorithm{}, ml.FP16}, {als.Algorithm{}, ml.INT8}, {itemknn.Algorithm{}, ""}} {
+		a := c.a
+		b.Run(a.Name()+string(c.p), func(b *testing.B) {
 			d := mltest.Planted(3000, 50_000, 40, 1)
 			m, err := a.Fit(b.Context(), d, map[string]ml.Values{"als": {"iterations": "1"}}[a.Name()], ml.FitOptions{})
 			require.NoError(b, err)
@@ -94,7 +98,7 @@ func BenchmarkFor(b *testing.B) {
 			h := newBench(b, ml.Options{})
 			trainer, err := localtrainer.New(kept, localtrainer.Options{})
 			require.NoError(b, err)
-			r, err := ml.NewRecommender(h.Service, ml.RecommenderOptions{Algorithms: []ml.Algorithm{a}, Blobs: kept, Trainer: trainer})
+			r, err := ml.NewRecommender(h.Service, ml.RecommenderOptions{Algorithms: []ml.Algorithm{a}, Blobs: kept, Trainer: trainer, Precision: c.p})
 			require.NoError(b, err)
 			artifact, err := ml.WriteArtifact(b.Context(), kept, "models/a", m, nil)
 			require.NoError(b, err)

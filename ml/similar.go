@@ -28,7 +28,7 @@ const (
 	// mostAlike is how many tracks are found at most.
 	mostAlike = 200
 	// graphFrom is from how many items on a graph is walked: from there on it is quicker than looking at all in 8 bits, at a recall@10 of .99 (go test ./internal/hnsw -bench .).
-	graphFrom    = 100_000
+	graphFrom    = 200_000
 	graphBreadth = 200 // at least, and graphWider times as many as are wanted
 	graphWider   = 4
 	graphSeed    = 1
@@ -39,7 +39,7 @@ const (
 // heard it, is placed among the others by its artists, tags and features, if the model is factored. Nothing is returned where no model is live, or it can
 // tell nothing.
 //
-// It never waits for a training or a swap. The first call looks at all items; [Recommender.Poll] then makes what finds them more quickly, for the calls after it: from 100,000 items on a graph, which finds about 99 of
+// It never waits for a training or a swap. The first call looks at all items; [Recommender.Poll] then makes what finds them more quickly, for the calls after it: from 200,000 items on a graph, which finds about 99 of
 // 100 of them, and takes minutes to make for a million.
 func (r *Recommender) Similar(ctx context.Context, trackID string, n int, f Filter) ([]Alike, error) {
 	if r == nil || n <= 0 {
