@@ -1,5 +1,5 @@
 // Package hnsw finds the items nearest to another, or to a vector, among very many, without looking at all: it walks a graph of near items. Near is what has
-// nearly the same direction, by the cosine. What it finds is most of the nearest; package topk finds exactly those, and in 8 bits is as quick among a hundred thousand items. For inner products,
+// nearly the same direction, by the cosine. What it finds is most of the nearest; package topk finds exactly those, and in 8 bits is as quick among a hundred thousand items; package ml takes a graph from 200,000 on. For inner products,
 // with which the longest vectors are near to all, topk in 8 bits has been quicker than a graph.
 //
 // An [Index] is made once from the items' vectors. It holds a copy of them.
