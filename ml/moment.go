@@ -55,8 +55,13 @@ type Answer struct {
 	Moment   Moment // the situation then
 	// Liking is from 0, disliked, to 1, liked: a yes or no, or a rating on that scale. A model foretells its expectation, which is the probability of a yes.
 	Liking float64
+	// Degree is how much they liked it within the yes or no, where more than that is known, 0–1: of a rating, or of an action that says more than another. It helps to learn, and is not what is
+	// foretold. nil: it is not known.
+	Degree *float64
 	Weight float64 // how much it counts; 0 means 1
 	At     int64   // seconds since 1970; 0 where not known
+	// Aside says that it was given in another setting than those that will be asked for, such as in a laboratory: it is learned from, and nothing is measured by it or calibrated on it.
+	Aside bool
 }
 
 func checkAspects(all []Aspect) (map[string]Aspect, error) {
@@ -96,6 +101,8 @@ func (d *Data) checkAnswers() error {
 			return fmt.Errorf("ml: answer %d is to item %d of %d", i, a.Item, len(d.Items))
 		case !(a.Liking >= 0 && a.Liking <= 1):
 			return fmt.Errorf("ml: the liking of answer %d is %v, must be 0 to 1", i, a.Liking)
+		case a.Degree != nil && !(*a.Degree >= 0 && *a.Degree <= 1):
+			return fmt.Errorf("ml: the degree of answer %d is %v, must be 0 to 1", i, *a.Degree)
 		case !(a.Weight >= 0) || math.IsInf(a.Weight, 1):
 			return fmt.Errorf("ml: the weight of answer %d is %v, must not be below 0", i, a.Weight)
 		}
@@ -143,7 +150,13 @@ func (d *Data) hashAnswers(h hash.Hash) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(a.Item))
 		b = binary.LittleEndian.AppendUint64(b, uint64(a.At))
 		number(a.Liking)
+		if a.Degree != nil {
+			number(*a.Degree)
+		}
 		number(cmp.Or(a.Weight, 1))
+		if a.Aside {
+			text("aside")
+		}
 		number(float64(len(a.Moment.Numbers)))
 		for _, name := range slices.Sorted(maps.Keys(a.Moment.Numbers)) {
 			text(name)

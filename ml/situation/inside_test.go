@@ -1,0 +1,169 @@
+package situation
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/ml/mltest"
+	"github.com/rhythmiq/rhythmiq/ml/safetensors"
+)
+
+func TestScale(t *testing.T) {
+	t.Parallel()
+	var x []float64
+	for i := range 1000 {
+		x = append(x, math.Exp(float64(i%100)/10))
+	}
+	s, worth := newScale(append([]float64(nil), x...))
+	require.True(t, worth)
+	mean, square := 0.0, 0.0
+	for _, v := range x {
+		z := s.of(v)
+		mean, square = mean+z/1000, square+z*z/1000
+	}
+	require.InDelta(t, 0, mean, 0.05)
+	require.InDelta(t, 1, square, 0.1, "whatever the tail is")
+	require.Equal(t, s.of(1), s.of(-5), "what is beyond is like the farthest")
+	require.Equal(t, s.of(math.Exp(9.9)), s.of(1e9))
+	require.Less(t, s.of(2.05), s.of(2.2))
+
+	_, worth = newScale([]float64{3, 3, 3})
+	require.False(t, worth)
+	_, worth = newScale(nil)
+	require.False(t, worth)
+}
+
+// A moment that is unknown is the mean of those that are known, so that it says nothing.
+func TestReadingsHaveMeanZero(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(5, 5, 400, 1, 1)
+	e := newEncoder(d)
+	require.NoError(t, e.check())
+	sums := make([]float64, e.Size)
+	for _, a := range d.Answers {
+		for i, x := range e.moment(a.Moment) {
+			sums[i] += x
+		}
+	}
+	for i, sum := range sums {
+		require.InDelta(t, 0, sum/400, 1e-9, "number %d", i)
+	}
+	require.Equal(t, amountSize+cycleSize+3, e.Size)
+}
+
+// A design that is too large to be kept gives the same weights.
+func TestDesignMadeAnew(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(5, 5, 50, 1, 1)
+	f := &fitting{e: newEncoder(d)}
+	s := f.sample(d)
+	l := newLayout(f.e, nil)
+	kept, anew := &design{layout: l, s: s, skip: never}, &design{layout: l, s: s, skip: never}
+	kept.keep()
+	for i := range s.rows {
+		require.Equal(t, *kept.row(i), *anew.row(i))
+	}
+	require.NotNil(t, kept.kept)
+}
+
+// The gradient of the loss is 0 at the weights that are found.
+func TestLogisticIsAtItsOptimum(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(8, 10, 300, 2, 1)
+	f := &fitting{e: newEncoder(d)}
+	s := f.sample(d)
+	l, err := fitLinear(context.Background(), f.e, s, blockVariances)
+	require.NoError(t, err)
+	penalty := l.penalties(&blockVariances)
+	gradient := make([]float64, len(l.weights))
+	for i := range s.rows {
+		var c columns
+		l.read(&c, &s.rows[i], never)
+		g := s.targets[i] - logistic(l.logit(&s.rows[i]))
+		for k, at := range c.at {
+			gradient[at] += g * c.x[k]
+		}
+	}
+	for c, g := range gradient {
+		require.InDelta(t, g, penalty[c]*float64(l.weights[c]), 0.02, "weight %d", c)
+	}
+}
+
+func TestCholesky(t *testing.T) {
+	t.Parallel()
+	a := []float64{4, 0, 0, 2, 5, 0, 1, 3, 6}
+	b := []float64{1, -2, 3}
+	l, x := append([]float64(nil), a...), append([]float64(nil), b...)
+	cholesky(l, 3)
+	solveLower(l, x)
+	solveUpper(l, x)
+	full := [3][3]float64{{4, 2, 1}, {2, 5, 3}, {1, 3, 6}}
+	for i := range 3 {
+		require.InDelta(t, b[i], full[i][0]*x[0]+full[i][1]*x[1]+full[i][2]*x[2], 1e-12)
+	}
+	y := solve3(full, [3]float64{1, -2, 3})
+	for i := range 3 {
+		require.InDelta(t, x[i], y[i], 1e-12)
+	}
+}
+
+// A file that says what cannot be is refused.
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(5, 6, 80, 1, 1)
+	for _, a := range Algorithms() {
+		m, err := a.Fit(t.Context(), d, ml.Values{"folds": "2"}, ml.FitOptions{})
+		require.NoError(t, err)
+		file := m.Tensors()
+		for what, spoil := range map[string]func(e *encoder){
+			"size":     func(e *encoder) { e.Size++ },
+			"from":     func(e *encoder) { e.Readings[1].From++ },
+			"mean":     func(e *encoder) { e.Readings[1].Mean = nil },
+			"period":   func(e *encoder) { e.Readings[1].Period = 0 },
+			"words":    func(e *encoder) { e.Readings[2].Words = []string{"z", "b", "a"} },
+			"scale":    func(e *encoder) { e.Readings[0].Scale.To = nil },
+			"features": func(e *encoder) { e.Scales = e.Scales[1:] },
+			"knots":    func(e *encoder) { e.Scales[0].At = nil },
+			"nobody":   func(e *encoder) { e.Listeners = -1 },
+		} {
+			var e encoder
+			require.NoError(t, json.Unmarshal([]byte(file.Meta[metaEncoder]), &e))
+			spoil(&e)
+			text, err := json.Marshal(&e)
+			require.NoError(t, err)
+			bad := &safetensors.File{Meta: map[string]string{metaAlgorithm: a.Name(), metaEncoder: string(text), metaFacts: file.Meta[metaFacts]}, Tensors: file.Tensors}
+			_, err = a.Open(bad)
+			require.ErrorIs(t, err, safetensors.ErrDamaged, what)
+		}
+		for name, change := range map[string]func(x []int32){
+			"tags.lengths": func(x []int32) { x[0] = -1 },
+			"tags.all":     func(x []int32) { x[0] = 99 },
+			"with/nodes":   func(x []int32) { x[0], x[2] = 0, 0 },
+			"with/roots":   func(x []int32) { x[0] = -1 },
+		} {
+			bad := &safetensors.File{Meta: file.Meta}
+			found := false
+			for _, tensor := range file.Tensors {
+				if tensor.Name == name {
+					x := append([]int32(nil), tensor.Ints()...)
+					change(x)
+					tensor = safetensors.Ints(name, x, tensor.Shape...)
+					found = true
+				}
+				bad.Tensors = append(bad.Tensors, tensor)
+			}
+			if found {
+				_, err = a.Open(bad)
+				require.ErrorIs(t, err, safetensors.ErrDamaged, name)
+			}
+		}
+		bad := &safetensors.File{Meta: map[string]string{metaAlgorithm: a.Name(), metaEncoder: "{", metaFacts: "{}"}, Tensors: file.Tensors}
+		_, err = a.Open(bad)
+		require.ErrorIs(t, err, safetensors.ErrDamaged)
+	}
+}
