@@ -276,7 +276,7 @@ func (b Blending) Fit(ctx context.Context, d *Data, v Values, o FitOptions) (Mod
 			}
 		}
 	}
-	return NewBlend(parts, weights)
+	return blendOf(parts, weights)
 }
 
 // all returns the values of all parts, with the names of the algorithms: what identifies a fit.
@@ -405,7 +405,7 @@ func (b Blending) Open(f *safetensors.File) (Model, error) {
 		}
 		parts, weights = append(parts, m), append(weights, w)
 	}
-	m, err := NewBlend(parts, weights)
+	m, err := blendOf(parts, weights)
 	if err != nil {
 		return nil, damaged(err.Error())
 	}

@@ -57,10 +57,26 @@ type Metrics struct {
 	// The standard errors of the means over listeners: how far they would wander with other listeners of the same kind.
 	NDCG10Error   float64 `json:"ndcg10Error"`
 	Recall20Error float64 `json:"recall20Error"`
+	// Answers are of a model of situations, which is measured by answers, and of nothing else here. nil: it is none.
+	Answers *AnswerMetrics `json:"answers,omitempty"`
 }
+
+// Score is what models are chosen by: NDCG@10, or by how much answers are foretold better than by always saying the mean, in nats. The higher, the better.
+func (m Metrics) Score() float64 {
+	if m.Answers != nil {
+		return m.Answers.Gain
+	}
+	return m.NDCG10
+}
+
+// none reports whether nothing was measured.
+func (m Metrics) none() bool { return m.Listeners == 0 && m.Answers == nil }
 
 // String is short, for logs and terminals.
 func (m Metrics) String() string {
+	if m.Answers != nil {
+		return m.Answers.String()
+	}
 	return fmt.Sprintf("NDCG@10 %.4f ± %.4f, Recall@20 %.4f ± %.4f, coverage %.3f, %d listeners",
 		m.NDCG10, m.NDCG10Error, m.Recall20, m.Recall20Error, m.Coverage, m.Listeners)
 }

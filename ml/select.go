@@ -34,6 +34,10 @@ type SelectOptions struct {
 	OneHoldout bool
 	// Distill, if set, makes smaller models of the best one whose scores are inner products: of half, a quarter and an eighth of its factors.
 	Distill Distiller
+	// Serving are moments in which a model of situations is going to be asked, as far as any are known: [Audit] compares them with those of the answers.
+	Serving []Moment
+	// KeepAudited leaves in what Audit finds.
+	KeepAudited bool
 	// Progress is nil, or called now and then, from one goroutine at a time.
 	Progress func(SelectProgress)
 }
@@ -45,7 +49,7 @@ type SelectProgress struct {
 	Values    Values // of it; those that are missing are defaults
 	Ended     *Trial // nil while it goes on
 	Fit       Progress
-	Best      float64 // NDCG@10 of the best so far
+	Best      float64 // the score of the best so far, see [Metrics]
 	Elapsed   time.Duration
 }
 
@@ -73,8 +77,9 @@ type Trial struct {
 	Teacher int     `json:"teacher,omitempty"`
 	Loss    float64 `json:"loss,omitempty"`
 
-	gains       []float64 // of each listener
-	secondGains []float64 // likewise, on the second holdout
+	gains       []float64  // of each listener, or of each answer
+	secondGains []float64  // likewise, on the second holdout
+	held        []Judgment // of each answer
 }
 
 // TrialStep is how good a model was in the middle of its fit.
@@ -98,6 +103,8 @@ type Selection struct {
 	Best   int     `json:"best"`   // index of the chosen one in Trials; −1 if none came to an end
 	Reason string  `json:"reason"` // why that one, in English
 
+	Audit []Finding `json:"audit,omitempty"` // aspects that were left out, unless they were to be kept
+
 	Listeners int     `json:"listeners"` // in the data
 	Items     int     `json:"items"`
 	Cells     int     `json:"cells"`
@@ -110,7 +117,11 @@ type Selection struct {
 	algorithm Algorithm
 	values    Values
 	model     Model
+	held      []Judgment
 }
+
+// Foretold returns, of a search for a model of situations, what was foretold of each answer that is not aside by models that had not seen it, in their order, by the chosen algorithm.
+func (s *Selection) Foretold() []Judgment { return s.held }
 
 // Model returns the chosen model as it was measured: fitted to the data without the validation cells. It is nil if there is none, or if it was not
 // kept: of each algorithm only the best is.
@@ -147,6 +158,9 @@ var ErrNothingHeld = errors.New("ml: nothing to choose a model by: no listener h
 // are too slow to be blended, and an algorithm whose defaults take more than half of what is left of the budget is not tried again. Where an algorithm's models depend on the
 // number of threads, so does the sequence.
 //
+// Where the data have answers and no cells, models of situations are chosen. They are measured by what was foretold of each answer by predictors that had not seen it (see [Foreteller]), and by the log loss: the score
+// is by how many nats an answer is foretold better than by always saying the mean. No different is then what differs by no more than .0005. Before all else, aspects that [Audit] finds are left out.
+//
 // Trials that fail are rows like others. When ctx ends, what is known so far is returned with its error. Wrong options are one error that names each.
 func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 	if err := o.check(d); err != nil {
@@ -155,20 +169,32 @@ func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
-	s := newSearch(d, o)
+	answered := len(d.Answers) > 0 && d.Heard.Cells() == 0
+	var found []Finding
+	if answered {
+		var err error
+		if found, err = Audit(d, o.Serving); err != nil {
+			return nil, err
+		}
+		if !o.KeepAudited {
+			d = d.WithoutAspects(aspectsOf(found)...)
+		}
+	}
+	s := newSearch(d, o, answered)
+	s.all.Audit = found
 	if s.all.Held == 0 {
 		return nil, ErrNothingHeld
 	}
 	s.run(ctx)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !answered {
 		s.confirm(ctx)
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !answered {
 		s.distill(ctx)
 	}
 	inTime := o.Budget == 0 || time.Since(s.start)+s.blendTime() <= o.Budget
 	if ctx.Err() == nil && !o.NoBlend && inTime {
-		s.blend(ctx)
+		s.together(ctx)
 	}
 	s.choose()
 	s.all.Seconds = time.Since(s.start).Seconds()
@@ -234,14 +260,27 @@ type search struct {
 	arms     []*arm
 	all      *Selection
 	second   *again // nil: there is none
+	answered bool   // models of situations are chosen
 }
 
-func newSearch(d *Data, o SelectOptions) *search {
+func newSearch(d *Data, o SelectOptions, answered bool) *search {
 	if o.Listeners == 0 {
 		o.Listeners = defaultListeners
 	}
-	s := &search{SelectOptions: o, start: time.Now(), least: splitLeast, train: d, valid: o.Valid}
+	s := &search{SelectOptions: o, start: time.Now(), least: splitLeast, train: d, valid: o.Valid, answered: answered}
 	s.all = &Selection{Best: -1, Listeners: len(d.Listeners), Items: len(d.Items), Cells: d.Heard.Cells(), Seed: o.Seed, Split: "given"}
+	for _, a := range o.Algorithms {
+		s.arms = append(s.arms, newArm(a, o.Fixed[a.Name()]))
+	}
+	if answered {
+		for i := range d.Answers {
+			if !d.Answers[i].Aside {
+				s.all.Held++
+			}
+		}
+		s.all.Split = "each answer by a model that had not seen it"
+		return s
+	}
 	if s.valid == nil {
 		s.least = d.leastToSplit()
 		s.train, s.valid = d.split(o.Seed, o.Listeners, s.least)
@@ -253,9 +292,6 @@ func newSearch(d *Data, o SelectOptions) *search {
 	s.valid = sample(s.valid, o.Listeners, o.Seed)
 	s.watching = sample(s.valid, watchListeners, o.Seed)
 	s.all.Held = s.valid.Cells()
-	for _, a := range o.Algorithms {
-		s.arms = append(s.arms, newArm(a, o.Fixed[a.Name()]))
-	}
 	return s
 }
 
@@ -380,7 +416,7 @@ func (s *search) next(n int) (*arm, Values) {
 			if a.over || a.best == nil {
 				continue
 			}
-			if bound := a.best.Metrics.NDCG10 + bonus*top*math.Sqrt(math.Log(float64(n))/float64(len(a.trials))); bound > most {
+			if bound := a.best.Metrics.Score() + bonus*top*math.Sqrt(math.Log(float64(n))/float64(len(a.trials))); bound > most {
 				chosen, most = a, bound
 			}
 		}
@@ -398,7 +434,7 @@ func (s *search) next(n int) (*arm, Values) {
 func (s *search) top() (top float64) {
 	for _, a := range s.arms {
 		if a.best != nil {
-			top = max(top, a.best.Metrics.NDCG10)
+			top = max(top, a.best.Metrics.Score())
 		}
 	}
 	return top
@@ -415,10 +451,8 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	defer cancel()
 	start, watched := time.Now(), time.Duration(0)
 	fit := FitOptions{Seed: s.Seed, Threads: s.Threads, Progress: func(p Progress) { s.tell(t, nil, p) }}
-	fit.Watch = func(step, steps int, m Model) bool {
-		from := time.Now()
-		defer func() { watched += time.Since(from) }()
-		return s.watch(inside, a, t, step, steps, m)
+	if !s.answered {
+		fit.Watch = s.watcher(inside, a, t, &watched)
 	}
 	s.tell(t, nil, Progress{})
 	m, err := a.Fit(inside, s.train, v, fit)
@@ -437,7 +471,7 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	case err != nil:
 		t.Error = err.Error()
 	default:
-		if a.best == nil || t.Metrics.NDCG10 > a.best.Metrics.NDCG10 {
+		if a.best == nil || t.Metrics.Score() > a.best.Metrics.Score() {
 			a.best, a.model = t, m
 		}
 	}
@@ -445,8 +479,23 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	s.tell(t, t, Progress{})
 }
 
+// watcher measures the time that watching takes, besides.
+func (s *search) watcher(ctx context.Context, a *arm, t *Trial, watched *time.Duration) func(step, steps int, m Model) bool {
+	return func(step, steps int, m Model) bool {
+		from := time.Now()
+		defer func() { *watched += time.Since(from) }()
+		return s.watch(ctx, a, t, step, steps, m)
+	}
+}
+
 // measure evaluates a fitted model.
 func (s *search) measure(ctx context.Context, m Model, t *Trial) error {
+	for _, tensor := range m.Tensors().Tensors {
+		t.Bytes += int64(len(tensor.Data))
+	}
+	if s.answered {
+		return s.hold(m, t)
+	}
 	start := time.Now()
 	r, err := rank(ctx, m, s.train.Heard, s.valid, recallDepth, s.Threads)
 	if err != nil {
@@ -454,9 +503,6 @@ func (s *search) measure(ctx context.Context, m Model, t *Trial) error {
 	}
 	t.ScoreSeconds = time.Since(start).Seconds()
 	t.Metrics, t.gains = r.metrics(), r.gains
-	for _, tensor := range m.Tensors().Tensors {
-		t.Bytes += int64(len(tensor.Data))
-	}
 	return nil
 }
 

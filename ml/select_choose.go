@@ -9,8 +9,9 @@ import (
 )
 
 const (
-	different = 0.005 // NDCG@10; less means little
-	smaller   = 2     // times as many bytes of the better one speak for another that is no different
+	different        = 0.005  // NDCG@10; less means little
+	differentAnswers = 0.0005 // nats an answer
+	smaller          = 2      // times as many bytes of the better one speak for another that is no different
 )
 
 // choose sets what was chosen, and why. Where there was a second holdout, only those that were measured on it can be.
@@ -35,7 +36,7 @@ func (s *search) choose() {
 		}
 	}
 	chosen := &trials[best]
-	s.all.Best, s.all.values = best, maps.Clone(chosen.Values)
+	s.all.Best, s.all.values, s.all.held = best, maps.Clone(chosen.Values), s.heldBy(chosen.Number)
 	for _, a := range s.arms {
 		if a.Name() != chosen.Algorithm {
 			continue
@@ -48,25 +49,38 @@ func (s *search) choose() {
 	s.all.Reason = s.reason(top, order)
 }
 
+// heldBy returns what a trial foretold of answers.
+func (s *search) heldBy(number int) []Judgment {
+	for _, a := range s.arms {
+		if a.best != nil && a.best.Number == number {
+			return a.best.held
+		}
+	}
+	return nil
+}
+
 // ranked returns the indexes of trials that were measured, the best first.
 func (s *Selection) ranked() []int {
 	var order []int
 	for i := range s.Trials {
-		if s.Trials[i].Done() && s.Trials[i].Metrics.Listeners > 0 {
+		if s.Trials[i].Done() && !s.Trials[i].Metrics.none() {
 			order = append(order, i)
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.Trials[b].Metrics.NDCG10, s.Trials[a].Metrics.NDCG10) })
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.Trials[b].Metrics.Score(), s.Trials[a].Metrics.Score()) })
 	return order
 }
 
-// same reports whether b is no different from a, which has no smaller NDCG@10.
+// same reports whether b is no different from a, which has no smaller score.
 func same(a, b *Trial) bool {
 	mean, standard := gap(a, b)
+	if a.Metrics.Answers != nil {
+		return mean <= min(standard, differentAnswers)
+	}
 	return mean <= min(standard, different)
 }
 
-// gap returns by how much NDCG@10 of a is above that of b, and the standard error of that, on both holdouts where both were measured on the second.
+// gap returns by how much the score of a is above that of b, and the standard error of that, on both holdouts where both were measured on the second.
 func gap(a, b *Trial) (mean, standard float64) {
 	differences := make([]float64, 0, len(a.gains)+len(a.secondGains))
 	for i := range a.gains {
@@ -84,15 +98,23 @@ func gap(a, b *Trial) (mean, standard float64) {
 func (s *search) reason(top int, order []int) string {
 	t := &s.all.Trials[s.all.Best]
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (trial %d%s) finds most: NDCG@10 %.4f ± %.4f over %d listeners%s.", t.Algorithm, t.Number, describe(t, ": ", ""),
-		t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners, onSecond(t))
+	figure := func(t *Trial) string {
+		if a := t.Metrics.Answers; a != nil {
+			return fmt.Sprintf("%.4f ± %.4f nats an answer better than always saying the mean, AUC %.4f, over %d answers", a.Gain, a.GainError, a.AUC, a.Answers)
+		}
+		return fmt.Sprintf("NDCG@10 %.4f ± %.4f over %d listeners%s", t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners, onSecond(t))
+	}
+	what := "finds most"
+	if t.Metrics.Answers != nil {
+		what = "foretells best"
+	}
+	fmt.Fprintf(&b, "%s (trial %d%s) %s: %s.", t.Algorithm, t.Number, describe(t, ": ", ""), what, figure(t))
 	if top != s.all.Best {
 		b.Reset()
 		other := &s.all.Trials[top]
 		mean, standard := gap(other, t)
-		fmt.Fprintf(&b, "%s (trial %d%s), NDCG@10 %.4f ± %.4f over %d listeners%s, is no different from the first, %s (trial %d): that has %.4f ± %.4f more, and is %.1f times as large.",
-			t.Algorithm, t.Number, describe(t, ": ", ""), t.Metrics.NDCG10, t.Metrics.NDCG10Error, t.Metrics.Listeners, onSecond(t),
-			other.Algorithm, other.Number, mean, standard, float64(other.Bytes)/float64(max(1, t.Bytes)))
+		fmt.Fprintf(&b, "%s (trial %d%s), %s, is no different from the first, %s (trial %d): that has %.4f ± %.4f more, and is %.1f times as large.",
+			t.Algorithm, t.Number, describe(t, ": ", ""), figure(t), other.Algorithm, other.Number, mean, standard, float64(other.Bytes)/float64(max(1, t.Bytes)))
 	}
 	said := map[string]bool{t.Algorithm: true, s.all.Trials[top].Algorithm: true}
 	for _, i := range order {
@@ -106,7 +128,7 @@ func (s *search) reason(top int, order []int) string {
 		if same(t, other) {
 			verdict = "behind, which is no difference"
 		}
-		fmt.Fprintf(&b, " %s has %.4f, %.4f ± %.4f %s.", other.Algorithm, other.Metrics.NDCG10, mean, standard, verdict)
+		fmt.Fprintf(&b, " %s has %.4f, %.4f ± %.4f %s.", other.Algorithm, other.Metrics.Score(), mean, standard, verdict)
 	}
 	return b.String()
 }

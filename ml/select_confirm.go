@@ -139,7 +139,7 @@ func (s *search) settle(ctx context.Context, a *arm) {
 // mean is by which trials are compared: NDCG@10, the mean of both holdouts where there are two.
 func (t *Trial) mean() float64 {
 	if t.Second == nil {
-		return t.Metrics.NDCG10
+		return t.Metrics.Score()
 	}
 	return (t.Metrics.NDCG10 + t.Second.NDCG10) / 2 //nolint:mnd // the mean of two
 }

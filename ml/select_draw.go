@@ -141,7 +141,7 @@ func (s *search) parts() []*arm {
 	top := s.top()
 	var parts []*arm
 	for _, a := range s.arms {
-		if a.best != nil && !a.derived && a.best.Metrics.NDCG10 > 0 && a.best.Metrics.NDCG10 >= blendWorth*top {
+		if a.best != nil && !a.derived && a.best.Metrics.Score() > 0 && a.best.Metrics.Score() >= blendWorth*top {
 			parts = append(parts, a)
 		}
 	}

@@ -3,6 +3,7 @@ package ml
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -10,6 +11,9 @@ import (
 // WriteTable writes the leaderboard for a terminal: the best first, then those that were given up, then those that failed; the chosen one has a star.
 func (s *Selection) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0) //nolint:mnd // two blanks between columns
+	if slices.ContainsFunc(s.Trials, func(x Trial) bool { return x.Metrics.Answers != nil }) {
+		return s.writeAnswers(t)
+	}
 	fmt.Fprintln(t, " \ttrial\tmodel\tNDCG@10\t± \tsecond\tRecall@20\tcoverage\tfit\tscore\tsize\thyperparameters")
 	for _, i := range s.Leaderboard() {
 		x := &s.Trials[i]
@@ -27,6 +31,26 @@ func (s *Selection) WriteTable(w io.Writer) error {
 				x.FitSeconds, x.ScoreSeconds, x.Size())
 		} else {
 			fmt.Fprintf(t, "–\t\t\t\t\t%.2f s\t\t\t", x.FitSeconds)
+		}
+		fmt.Fprintln(t, x.Note())
+	}
+	return t.Flush()
+}
+
+// writeAnswers writes the leaderboard of models of situations.
+func (s *Selection) writeAnswers(t *tabwriter.Writer) error {
+	fmt.Fprintln(t, " \ttrial\tmodel\tgain\t± \tAUC\twithout\tlog loss\tBrier\tfit\tsize\thyperparameters")
+	for _, i := range s.Leaderboard() {
+		x := &s.Trials[i]
+		mark := " "
+		if i == s.Best {
+			mark = "*"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t", mark, x.Number, x.Algorithm)
+		if a := x.Metrics.Answers; x.Done() && a != nil {
+			fmt.Fprintf(t, "%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.4f\t%.2f s\t%s\t", a.Gain, a.GainError, a.AUC, a.AUCWithout, a.LogLoss, a.Brier, x.FitSeconds, x.Size())
+		} else {
+			fmt.Fprintf(t, "–\t\t\t\t\t\t%.2f s\t\t", x.FitSeconds)
 		}
 		fmt.Fprintln(t, x.Note())
 	}

@@ -71,6 +71,7 @@ func figures(s *ml.Selection) ([]figure, error) {
 			return scatter(s, "size in MB, logarithmic", func(t *ml.Trial) float64 { return float64(max(t.Bytes, 1)) / 1e6 })
 		}},
 		{"Trials over the search", "The line is the best so far. First come the defaults of each algorithm, then what is drawn at random or near the best.", overSearch},
+		{"Reliability", "Each dot is a tenth of the answers, foretold by the chosen model without having seen them. On the line what is foretold comes true; bars are two standard errors.", reliable},
 		{"While they were being fitted", "Each line is one fit, measured on fewer listeners; those that end early were given up.", steps},
 	} {
 		p, err := f.draw(s)
@@ -113,7 +114,7 @@ func blank(x, y string) *plot.Plot {
 func points(s *ml.Selection, at func(t *ml.Trial) (x, y float64)) map[string]plotter.XYs {
 	all := map[string]plotter.XYs{}
 	for i := range s.Trials {
-		if t := &s.Trials[i]; t.Done() && t.Metrics.Listeners > 0 {
+		if t := &s.Trials[i]; t.Done() && measured(t) {
 			x, y := at(t)
 			all[t.Algorithm] = append(all[t.Algorithm], plotter.XY{X: x, Y: y})
 		}
@@ -145,8 +146,8 @@ func dots(p *plot.Plot, s *ml.Selection, at func(t *ml.Trial) (x, y float64)) (b
 }
 
 func scatter(s *ml.Selection, label string, x func(t *ml.Trial) float64) (*plot.Plot, error) {
-	p := blank(label, "NDCG@10")
-	some, err := dots(p, s, func(t *ml.Trial) (float64, float64) { return x(t), t.Metrics.NDCG10 })
+	p := blank(label, measure(s))
+	some, err := dots(p, s, func(t *ml.Trial) (float64, float64) { return x(t), t.Metrics.Score() })
 	if err != nil || !some {
 		return nil, err
 	}
@@ -186,17 +187,17 @@ func decades(lo, hi float64) []plot.Tick {
 }
 
 func overSearch(s *ml.Selection) (*plot.Plot, error) {
-	p := blank("trial", "NDCG@10")
-	some, err := dots(p, s, func(t *ml.Trial) (float64, float64) { return float64(t.Number), t.Metrics.NDCG10 })
+	p := blank("trial", measure(s))
+	some, err := dots(p, s, func(t *ml.Trial) (float64, float64) { return float64(t.Number), t.Metrics.Score() })
 	if err != nil || !some {
 		return nil, err
 	}
 	var best plotter.XYs
 	for _, t := range s.Trials {
-		if !t.Done() || t.Metrics.Listeners == 0 {
+		if !t.Done() || !measured(&t) {
 			continue
 		}
-		y := t.Metrics.NDCG10
+		y := t.Metrics.Score()
 		if n := len(best); n > 0 {
 			y = max(y, best[n-1].Y)
 		}
@@ -227,6 +228,63 @@ func whole(lo, hi float64) []plot.Tick {
 	}
 	return ticks
 }
+
+// measured reports whether there is anything to draw of a trial.
+func measured(t *ml.Trial) bool { return t.Metrics.Listeners > 0 || t.Metrics.Answers != nil }
+
+// measure names what trials are compared by.
+func measure(s *ml.Selection) string {
+	if situated(s) {
+		return "gain in nats an answer"
+	}
+	return "NDCG@10"
+}
+
+// situated reports whether it was a search for models of situations.
+func situated(s *ml.Selection) bool {
+	return slices.ContainsFunc(s.Trials, func(t ml.Trial) bool { return t.Metrics.Answers != nil })
+}
+
+// reliable draws how often what was foretold of answers came true.
+func reliable(s *ml.Selection) (*plot.Plot, error) {
+	if s.Best < 0 || s.Trials[s.Best].Metrics.Answers == nil {
+		return nil, nil //nolint:nilnil // nothing to draw is no error
+	}
+	p := blank("foretold", "liked")
+	var at bars
+	for _, b := range s.Trials[s.Best].Metrics.Answers.Reliability {
+		at.XYs = append(at.XYs, plotter.XY{X: b.Foretold, Y: b.Liked})
+		wide := 2 * math.Sqrt(b.Foretold*(1-b.Foretold)/float64(b.Answers)) //nolint:mnd // two standard errors
+		at.errors = append(at.errors, struct{ Low, High float64 }{wide, wide})
+	}
+	line, err := plotter.NewLine(plotter.XYs{{X: 0, Y: 0}, {X: 1, Y: 1}})
+	if err != nil {
+		return nil, err
+	}
+	line.Color, line.Width = ink, vg.Points(thin)
+	dots, err := plotter.NewScatter(at)
+	if err != nil {
+		return nil, err
+	}
+	dots.GlyphStyle = draw.GlyphStyle{Color: colorsOf(s)[s.Trials[s.Best].Algorithm], Radius: vg.Points(dot), Shape: draw.CircleGlyph{}}
+	errors, err := plotter.NewYErrorBars(at)
+	if err != nil {
+		return nil, err
+	}
+	errors.Color = ink
+	p.Add(line, errors, dots)
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, 1, 0, 1
+	return p, nil
+}
+
+// bars are points with bars of errors.
+type bars struct {
+	plotter.XYs
+	errors plotter.YErrors
+}
+
+// YError implements plotter.YErrorer.
+func (b bars) YError(i int) (low, high float64) { return b.errors.YError(i) }
 
 func steps(s *ml.Selection) (*plot.Plot, error) {
 	p := blank("step of the fit, logarithmic", "NDCG@10")

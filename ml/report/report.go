@@ -61,7 +61,8 @@ func Write(w io.Writer, s *ml.Selection, o Options) error {
 		Figures  []figure
 		Failures int
 		Measured int
-	}{Options: o, Selection: s, Figures: figures}
+		Situated bool // models of situations were chosen
+	}{Options: o, Selection: s, Figures: figures, Situated: situated(s)}
 	colors := colorsOf(s)
 	for _, t := range s.Trials {
 		n := name{t.Algorithm, template.CSS(hex(colors[t.Algorithm]))} //nolint:gosec // a color

@@ -18,6 +18,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml/mltest"
 	"github.com/rhythmiq/rhythmiq/ml/popular"
 	"github.com/rhythmiq/rhythmiq/ml/report"
+	"github.com/rhythmiq/rhythmiq/ml/situation"
 )
 
 func write(t *testing.T, s *ml.Selection, o report.Options) string {
@@ -111,4 +112,25 @@ func (closed) Write([]byte) (int, error) { return 0, errors.New("closed") }
 func TestReportTellsThatItCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	require.ErrorContains(t, report.Write(closed{}, &ml.Selection{Best: -1}, report.Options{}), "closed")
+}
+
+// A search for models of situations has its own figures: what was foretold, and how often it came true.
+func TestReportOfModelsOfSituations(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(15, 20, 400, 3, 1)
+	d.Aspects = append(d.Aspects, ml.Aspect{Name: "gesture", Kind: ml.Amount})
+	for i := range d.Answers {
+		d.Answers[i].Moment.Numbers["gesture"] = d.Answers[i].Liking
+	}
+	fixed := map[string]ml.Values{"logistic": {"folds": "3"}}
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: []ml.Algorithm{situation.Logistic{}, popular.Algorithm{}}, Trials: 3, Seed: 1, Fixed: fixed})
+	require.NoError(t, err)
+	page := write(t, s, report.Options{})
+	require.Contains(t, page, "gesture: by itself it foretells answers better")
+	require.Contains(t, page, "<h3>Reliability</h3>")
+	require.Contains(t, page, "gain in nats an answer")
+	require.NotContains(t, page, "NDCG@10")
+	require.NotContains(t, page, "NaN")
+	require.Equal(t, len(s.Trials)+1, strings.Count(page, "<tr"), "the leaderboard has all trials, and a head")
+	require.Contains(t, page, "does not say what it foretold of answers")
 }
