@@ -52,7 +52,7 @@ func New(c Config) (*App, error) {
 	}
 	a.TuneVectors, err = tunevector.NewService(tunevector.Options{
 		Store: c.Store, Music: c.Music, Preferences: a.Preferences, Variables: a.Variables,
-		Learning: a.Learning, Models: a.Models, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed,
+		Learning: a.Learning, Models: a.Models, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed, NoTries: c.NoTries,
 	})
 	if err != nil {
 		return nil, err

@@ -65,6 +65,9 @@ type Config struct {
 	Now      func() time.Time         // nil: time.Now
 	Seed     uint64                   // makes what RhythmIQ chooses at random in planning repeatable; 0: random
 
+	// NoTries leaves out tracks that are planned to learn whether they suit their listener: at most one in 8 of a vector in ai mode is one.
+	NoTries bool
+
 	Profile           profile.Options             // passwords, sessions, throttling; its clock and observer are filled in from here where not set
 	Learning          ml.Options                  // popularity; likewise, and which music may be learned from is asked of Music where not set
 	PreferenceWeights map[preference.Type]float64 // how much each type counts in a taste, 0–10; absent: 1

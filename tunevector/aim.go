@@ -137,6 +137,7 @@ func middleOf(tracks []Track) (vector, bool) {
 // lean is how far the situation moves what is filled in.
 type lean struct {
 	energy, valence, acousticness float64
+	octaves                       float64 // of tempo
 	tempo                         float64 // BPM wanted throughout, 0 for none
 }
 
@@ -144,6 +145,7 @@ func (l lean) plus(o lean) lean {
 	l.energy += o.energy
 	l.valence += o.valence
 	l.acousticness += o.acousticness
+	l.octaves += o.octaves
 	if o.tempo != 0 {
 		l.tempo = o.tempo
 	}
@@ -162,7 +164,7 @@ func (d *Definition) ends(middle vector, l lean) (start, end Features) {
 	from, to := d.Start.values(), d.End.values()
 	var s, e vector
 	s[energy], e[energy] = d.energies(middle[energy], l.energy)
-	lean := vector{valence: l.valence, acousticness: l.acousticness}
+	lean := vector{valence: l.valence, acousticness: l.acousticness, tempo: middle[tempo] * (math.Exp2(l.octaves) - 1)}
 	for i := valence; i < dimensionCount; i++ {
 		dim := dimensions[i]
 		along := func(base, baseEnergy, energy float64) float64 {

@@ -30,6 +30,9 @@ type composition struct {
 	tracks     map[string]*Track // all that may come up, and what was heard
 	situation  situation
 	now        *sensing // how the listener judges music now; nil where that is not known
+	explores   bool
+	tries      map[string]bool     // tracks that are there to learn
+	unlocked   []planner.Candidate // all candidates, where those of the problem are only those that go with the steps
 	bends      []Point
 	over       bool // nothing is left to plan
 	steadyEnds bool // start and end stay where what is new is not heard
@@ -50,7 +53,7 @@ func endOf(tracks []trackRecord) float64 {
 
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
-	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends}
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends, explores: s.explores}
 	if r.quiet {
 		c.problem.Effort = whilePlaying
 	}
@@ -217,11 +220,11 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	} else {
 		in, held := steadied(c.listener.snapshot, v.Held)
 		v.Held = held
-		c.situate(in)
 		middle, err := s.listenerMiddle(ctx, c)
 		if err != nil {
 			return err
 		}
+		middle = c.situate(in, middle)
 		start, finish = c.def.ends(middle, c.situation.lean)
 		if c.steadyEnds && planner.Distance(start, v.Start) <= inaudible && planner.Distance(finish, v.End) <= inaudible {
 			start, finish = v.Start, v.End // what nobody hears is no reason to move
@@ -234,17 +237,20 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	return nil
 }
 
-// situate says what the situation means for this listener: by the rules, and the more by what was learned of them, the more that is.
-func (c *composition) situate(in variable.Snapshot) {
+// situate says what the situation means for this listener: by the rules, and the more by what was learned of them, the more that is. It returns the middle
+// handed over likewise, from that of the genres that they like to that of what they answered well to.
+func (c *composition) situate(in variable.Snapshot, middle vector) vector {
 	c.situation = situate(in, c.listener.now)
 	c.now = c.listener.sense(in)
-	learned, known := c.now.learnedLean(c.listener.own)
-	if c.now != nil {
-		c.situation.consents = append(c.situation.consents, c.now.consents...)
+	if c.now == nil {
+		return middle
 	}
+	c.situation.consents = append(c.situation.consents, c.now.consents...)
+	now, usual, known := c.now.middles(c.listener.own)
 	if !known {
-		return
+		return middle
 	}
+	learned := leanBetween(now, usual)
 	c.situation.lean = c.situation.towards(learned, c.now.handed)
 	if c.now.handed >= handedOver {
 		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
@@ -252,6 +258,7 @@ func (c *composition) situate(in variable.Snapshot) {
 			c.situation.reasons = append(c.situation.reasons, reason)
 		}
 	}
+	return middle.towards(usual, c.now.settled)
 }
 
 // handedOver is the share from which the reasons that are told are those of what was learned.
@@ -368,6 +375,10 @@ func (c *composition) pose(g *gathering) {
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t
 	}
+	c.lockTempo()
+	if c.explores && c.def.Mode == AI {
+		c.explore()
+	}
 }
 
 // How much better a new rest must be before what was planned is given up.
@@ -382,6 +393,9 @@ const (
 func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
 	done := observe.Start(ctx, s.observer, "tunevector.plan")
 	free, err := c.solveFree(ctx)
+	if err != nil && c.unlock() {
+		free, err = c.solveFree(ctx)
+	}
 	if err != nil {
 		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
 	}
@@ -599,7 +613,7 @@ func (c *composition) plan(solution planner.Solution) *planRecord {
 	p.Tracks = append(p.Tracks, c.heard...)
 	for i := len(c.heard); i < len(solution.Tracks); i++ {
 		t := solution.Tracks[i]
-		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage})
+		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage, Try: c.tries[t.ID]})
 	}
 	c.explain(p)
 	return p

@@ -36,7 +36,7 @@ func (s *Service) hydrate(
 	for i, t := range p.Tracks {
 		out := PlannedTrack{
 			Position: i, TrackID: t.ID, Artists: []string{}, Genres: []string{}, StartSeconds: roundTo(t.Start, 3), DurationSeconds: roundTo(t.Duration, 3),
-			Target: t.Target, Reasons: append([]string{}, t.Why...), Played: i < v.Played,
+			Target: t.Target, Reasons: append([]string{}, t.Why...), Try: t.Try, Played: i < v.Played,
 		}
 		track := known[t.ID]
 		if track != nil {

@@ -159,13 +159,12 @@ func (l *listener) popularity(t *Track) float64 {
 
 // How likings are put together into the one number that the planner takes, −1 to 1.
 const (
-	modelWeight     = 0.4 // what the track gains that suits best, as far as the model of taste is to be trusted
-	popularWeight   = 0.2 // what the most popular track gains on one that nobody knows
-	situationWeight = 2.0 // what a track gains that is sure to suit now and never does usually
-	heardLoss       = 0.3 // what a track loses that was heard within heardLately
-	heardLately     = 12 * time.Hour
-	sessionWeight   = 2.0  // what a moment of strength 1 does to a track like the one it spoke of: a skip at once bars it, nearly
-	sessionReach    = 0.25 // the planner's distance at which a moment says nothing any more
+	modelWeight   = 0.4 // what the track gains that suits best, as far as the model of taste is to be trusted
+	popularWeight = 0.2 // what the most popular track gains on one that nobody knows
+	heardLoss     = 0.3 // what a track loses that was heard within heardLately
+	heardLately   = 12 * time.Hour
+	sessionWeight = 2.0  // what a moment of strength 1 does to a track like the one it spoke of: a skip at once bars it, nearly
+	sessionReach  = 0.25 // the planner's distance at which a moment says nothing any more
 )
 
 // suits is how well the track suits the listener as the model of taste has it, 0–1. One that the model does not know, since hardly anybody has heard
@@ -188,7 +187,7 @@ func (l *listener) liking(t *Track, session []sessionMoment, now *sensing) float
 	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
 	score += modelWeight * l.suited.Trust() * l.suits(t)
-	score += situationWeight * now.effect(t)
+	score = now.blend(min(max(score, -1), 1), t)
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}

@@ -165,7 +165,8 @@ type sensing struct {
 	person   ml.Person
 	moment   ml.Moment
 	judge    ml.Judge
-	handed   float64
+	handed   float64     // of the word of the rules on situations
+	settled  float64     // of the middle that is made of genres: n ⁄ (n + 40) of all answers
 	consents []uuid.UUID // that the judgment was made under, however far back
 }
 
@@ -176,7 +177,8 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 	}
 	m, _ := momentOf(in, l.now)
 	l.did.tell(m, l.now, l.own.heardOf(l.did))
-	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed()}
+	n := float64(len(l.own.answers))
+	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf)}
 	for _, t := range variable.Types() { // in the order of the table
 		if consent, ok := l.snapshot.Consents[t.Type]; ok {
 			s.consents = append(s.consents, consent)
@@ -197,17 +199,27 @@ func (o *own) heardOf(did interactions) map[string]*ml.Item {
 	return items
 }
 
-// effect is how much better (or worse) a track suits now than usually, −1 to 1, as far as the rules have handed over.
-func (s *sensing) effect(t *Track) float64 {
+const (
+	// ownShare is how much of a liking is by how the listener answers, at most; what else is known of their taste has the rest.
+	ownShare = 0.8
+	// ownScale makes of the odds that there are a liking that goes from −1 to 1: a track that three of four times is liked is liked wholly.
+	ownScale = 2.0
+)
+
+// blend puts a liking (−1 to 1) and how the listener answers to a track's features together: the latter has up to 0.8 of the say, by how many answers there are. What it says is what
+// they usually answer, and the more what they answer in a situation like this one, the more the rules have handed over.
+func (s *sensing) blend(liking float64, t *Track) float64 {
 	if s == nil {
-		return 0
+		return liking
 	}
 	item, permitted := t.Item()
 	if !permitted {
-		return 0
+		return liking
 	}
 	j := s.judge.OfNew(item)
-	return s.handed * (j.Probability - j.Without)
+	p := j.Without + s.handed*(j.Probability-j.Without)
+	share := ownShare * s.settled
+	return (1-share)*liking + share*min(max(ownScale*(2*p-1), -1), 1) //nolint:mnd // from −1 to 1
 }
 
 const (
@@ -217,21 +229,21 @@ const (
 	tiltLeast = 20
 )
 
-// learnedLean is how far what suits now is from what usually does, in energy, valence and acousticness: the means over the tracks that the listener had to do with, each
-// weighed by its odds now, and by its usual ones, to the power of 2. It is false where these are too few.
-func (s *sensing) learnedLean(o *own) (lean, bool) {
+// middles are where what suits now, and what usually does, is in the middle: the means over the tracks that the listener had to do with (tempo in log2), each
+// weighed by its odds now, and by its usual ones, to the power of 2. They are not known where these are too few.
+func (s *sensing) middles(o *own) (now, usual vector, known bool) {
 	if s == nil || len(o.items) < tiltLeast {
-		return lean{}, false
+		return now, usual, false
 	}
-	var now, usual vector
 	var sumNow, sumUsual float64
 	for i := range o.items {
 		item := &o.items[i]
-		if !(item.Confidence > 0) {
+		f := item.Features
+		if !(item.Confidence > 0) || !(f["tempo"] > 0) {
 			continue
 		}
 		j := s.judge.OfNew(*item)
-		v := vector{energy: item.Features["energy"], valence: item.Features["valence"], acousticness: item.Features["acousticness"]}
+		v := vector{f["energy"], f["valence"], math.Log2(f["tempo"]), f["acousticness"], f["instrumentalness"]}
 		a, b := odds(j.Probability), odds(j.Without)
 		sumNow += a
 		sumUsual += b
@@ -241,11 +253,26 @@ func (s *sensing) learnedLean(o *own) (lean, bool) {
 		}
 	}
 	if !(sumNow > 0) || !(sumUsual > 0) {
-		return lean{}, false
+		return now, usual, false
 	}
-	by := func(d int, most float64) float64 { return min(max(now[d]/sumNow-usual[d]/sumUsual, -most), most) }
-	return lean{energy: by(energy, maxLean), valence: by(valence, maxOtherLean), acousticness: by(acousticness, maxOtherLean)}, true
+	for d := range now {
+		now[d], usual[d] = now[d]/sumNow, usual[d]/sumUsual
+	}
+	now[tempo], usual[tempo] = math.Exp2(now[tempo]), math.Exp2(usual[tempo])
+	return now, usual, true
 }
+
+// leanBetween is how far one middle is from another, within bounds.
+func leanBetween(now, usual vector) lean {
+	by := func(d int, most float64) float64 { return min(max(now[d]-usual[d], -most), most) }
+	return lean{
+		energy: by(energy, maxLean), valence: by(valence, maxOtherLean), acousticness: by(acousticness, maxOtherLean),
+		octaves: min(max(math.Log2(now[tempo]/usual[tempo]), -maxOctaves), maxOctaves),
+	}
+}
+
+// maxOctaves is how much what was learned of the situation moves the tempo at most.
+const maxOctaves = 0.4
 
 // maxOtherLean is how much what was learned of the situation moves valence and acousticness at most.
 const maxOtherLean = 0.2
@@ -257,6 +284,7 @@ func (l lean) towards(o lean, share float64) lean {
 	l.energy += share * (o.energy - l.energy)
 	l.valence += share * (o.valence - l.valence)
 	l.acousticness += share * (o.acousticness - l.acousticness)
+	l.octaves += share * (o.octaves - l.octaves)
 	return l
 }
 
@@ -283,4 +311,16 @@ func (l lean) told() string {
 		return ""
 	}
 	return how + " than your usual, as you like it in such situations"
+}
+
+// because says what in the situation speaks for a track, once the rules have handed over.
+func (s *sensing) because(t *Track) []string {
+	if s == nil || s.handed < handedOver {
+		return nil
+	}
+	item, permitted := t.Item()
+	if !permitted {
+		return nil
+	}
+	return s.judge.ReasonsForNew(item, 1)
 }

@@ -34,6 +34,9 @@ func (c *composition) explain(p *planRecord) {
 		if pinned[t.ID] {
 			t.Why = append(t.Why, "pinned by you")
 		}
+		if t.Try {
+			t.Why = append(t.Why, "a try: to learn whether it suits you now")
+		}
 		track := c.tracks[t.ID]
 		if t.Stage != stage && t.Stage >= 0 && t.Stage < len(c.def.Stages) {
 			t.Why = append(t.Why, fmt.Sprintf("opens the %s stage", c.def.Stages[t.Stage].genre()))
@@ -48,6 +51,7 @@ func (c *composition) explain(p *planRecord) {
 		if x := track.traits(); c.listener.taste.ScoreOnly(x) > 0 {
 			t.Why = append(t.Why, first(c.listener.taste.Likings(x), mostLikings)...)
 		}
+		t.Why = append(t.Why, c.now.because(track)...)
 		if c.listener.suits(track)*c.listener.suited.Trust() >= suitsWell {
 			t.Why = append(t.Why, "suits what you play")
 		}

@@ -105,6 +105,7 @@ type trackRecord struct {
 	Duration float64  `json:"d"`
 	Target   Features `json:"f"`
 	Stage    int      `json:"g"`           // −1 without stages
+	Try      bool     `json:"x,omitempty"` // it is there to learn whether it suits
 	Why      []string `json:"w,omitempty"` // reasons that do not follow from features and target
 }
 

@@ -39,8 +39,9 @@ type Service struct {
 	logger      *slog.Logger
 	observer    observe.Observer
 
-	learner *personal.Learner
-	owns    *lru.Cache[uuid.UUID, *own] // by profile
+	explores bool
+	learner  *personal.Learner
+	owns     *lru.Cache[uuid.UUID, *own] // by profile
 
 	mu    sync.Mutex // guards seeds
 	seeds *rand.Rand // nil: the process's
@@ -59,6 +60,8 @@ type Options struct {
 	Observer    observe.Observer // nil: none
 	// Seed makes the seeds that the service chooses repeatable; 0: random ones.
 	Seed uint64
+	// NoTries leaves out the tracks that are planned to learn whether they suit: without, at most one track in 8 of an ai vector is one.
+	NoTries bool
 }
 
 // NewService returns a Service, and sets itself as the hook of o.Variables. All that is missing is named at once.
@@ -92,6 +95,7 @@ func NewService(o Options) (*Service, error) {
 	if s.owns, err = lru.New[uuid.UUID, *own](ownersKept); err != nil {
 		return nil, err
 	}
+	s.explores = !o.NoTries
 	if s.now == nil {
 		s.now = time.Now
 	}
@@ -253,7 +257,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 func (c *composition) forget(heard []trackRecord) {
 	for i := range heard {
 		t := &heard[i]
-		t.Why, t.Target = nil, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
+		t.Why, t.Try, t.Target = nil, false, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
 	}
 }
 

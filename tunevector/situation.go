@@ -23,7 +23,7 @@ type rule struct {
 //
 //	time-of-day          22–5 h: energy −0.15; 18–22 h: −0.05; 6–10 h: +0.05, valence +0.05
 //	ambient-noise        30 min: from 70 dB(A): energy +0.10, acousticness −0.10; to 40 dB(A): energy −0.10, acousticness +0.10
-//	accelerometer        10 min: from 140 steps a minute: energy +0.20 and the tempo of the steps; from 60: +0.05 and the tempo;
+//	accelerometer        10 min (music of that tempo, or of half or double of it, and no other, where there is enough): from 140 steps a minute: energy +0.20 and the tempo of the steps; from 60: +0.05 and the tempo;
 //	                     without cadence: from 3 m/s²: energy +0.10; below 0.3 m/s²: −0.05
 //	heart-rate-variability  12 h: below 0.8 of the listener's own median: energy −0.10; above 1.2 of it: +0.05
 //	outside-temperature  3 h: from 28 °C: energy −0.05, acousticness +0.05; to 0 °C: valence +0.05
@@ -123,7 +123,10 @@ func byMovement(_ variable.Snapshot, r variable.Reading, _ time.Time) (lean, str
 	if *r.Cadence >= running {
 		l, verb = lean{energy: 0.20}, "run"
 	}
-	l.tempo = min(max(*r.Cadence, dimensions[tempo].least), dimensions[tempo].most)
+	l.tempo = *r.Cadence
+	if l.tempo > dimensions[tempo].most {
+		l.tempo /= 2 // half time
+	}
 	return l, fmt.Sprintf("you %s at %.0f steps a minute", verb, *r.Cadence)
 }
 

@@ -59,7 +59,7 @@ func TestSituate(t *testing.T) {
 		{"quiet", at(reading(variable.AmbientNoise, 40, time.Minute)), lean{energy: -0.1, acousticness: 0.1}, "quiet around you: calmer", 1},
 		{"long ago", at(reading(variable.AmbientNoise, 90, 31*time.Minute)), lean{}, "", 0},
 		{"run", at(steps(168)), lean{energy: 0.2, tempo: 168}, "you run at 168 steps a minute", 1},
-		{"run fast", at(steps(240)), lean{energy: 0.2, tempo: 190}, "you run at 240 steps a minute", 1},
+		{"run fast", at(steps(240)), lean{energy: 0.2, tempo: 120}, "you run at 240 steps a minute", 1},
 		{"walk", at(steps(110)), lean{energy: 0.05, tempo: 110}, "you walk at 110 steps a minute", 1},
 		{"no steps to speak of", at(steps(20)), lean{energy: 0.1}, "you are moving: more energy", 1},
 		{"rest", at(reading(variable.Accelerometer, 0.1, time.Minute)), lean{energy: -0.05}, "you are at rest: a little calmer", 1},

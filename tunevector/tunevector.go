@@ -171,6 +171,8 @@ type PlannedTrack struct {
 	Confidence      float64  `json:"confidence"`
 	Reasons         []string `json:"reasons"`
 	Played          bool     `json:"played,omitempty"`
+	// Try is whether the track is there to learn whether it suits the listener now. Of eight tracks of a vector at most one is.
+	Try bool `json:"try,omitempty"`
 }
 
 // Replanned tells of a vector whose rest was planned anew.

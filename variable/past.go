@@ -23,8 +23,11 @@ const (
 // time zone are those of now. Of each variable the newest 10,000 readings are looked at; what was before them is unknown.
 func (s *Service) Past(ctx context.Context, profileID uuid.UUID, moments []time.Time) (snaps []Snapshot, err error) {
 	defer observe.Watch(ctx, s.observer, "variable.past")(&err)
+	if len(moments) == 0 {
+		return nil, ctx.Err()
+	}
 	all, err := s.all(ctx, profileID)
-	if err != nil || len(moments) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	first, last := slices.MinFunc(moments, time.Time.Compare), slices.MaxFunc(moments, time.Time.Compare)

@@ -1,0 +1,168 @@
+package tunevector_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/variable"
+)
+
+// live lets some days pass on which the listener wants it lively where it is quiet and calm where it is loud, the opposite of what the rules have.
+func (h *house) live(t testing.TB, noise variable.Variable, days int) {
+	r := rand.New(rand.NewPCG(1, 1))
+	for range days {
+		h.now = h.now.Add(24 * time.Hour)
+		for _, level := range []float64{32, 82} {
+			h.now = h.now.Add(time.Hour)
+			h.read(t, noise, variable.Reading{Value: level})
+			var events []ml.Interaction
+			for n := range 8 {
+				track := h.music.tracks[r.IntN(240)]
+				e := ml.Interaction{EventID: uuid.New(), TrackID: track.ID, Action: ml.Complete, At: h.now.Add(time.Duration(n) * time.Second)}
+				if (track.Features.Energy > 0.5) == (level > 50) {
+					e.Action, e.PositionSeconds = ml.Skip, p(5.0)
+				}
+				events = append(events, e)
+			}
+			h.record(t, events...)
+		}
+	}
+}
+
+func TestRulesHandOverToWhatIsLearned(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	energy := func(level float64) float64 {
+		h.now = h.now.Add(time.Hour)
+		h.read(t, noise, variable.Reading{Value: level})
+		return h.create(t, ai(30)).Start.Energy
+	}
+	lean := func() float64 { return energy(82) - energy(32) }
+	before := lean()
+	require.InDelta(t, 0.2, before, 1e-9, "the rules: loud means more energy")
+	h.live(t, noise, 2)
+	some := lean()
+	require.Less(t, some, before)
+	h.live(t, noise, 3)
+	more := lean()
+	require.Less(t, more, some, "gradually")
+	h.live(t, noise, 12)
+	require.Less(t, lean(), -0.1, "the listener's own ways")
+
+	// What is told is told by what was learned.
+	h.read(t, noise, variable.Reading{Value: 82})
+	h.now = h.now.Add(time.Hour)
+	h.read(t, noise, variable.Reading{Value: 82})
+	v := h.create(t, ai(30))
+	require.Contains(t, v.Plan.Tracks[0].Reasons, "calmer than your usual, as you like it in such situations")
+	told := fmt.Sprint(v.Plan.Tracks)
+	require.Contains(t, told, "it is loud around you")
+	require.NotContains(t, told, "loud around you: more energy")
+
+	// Without the variable nothing of it is left: neither in a new vector nor in one that was planned under it.
+	h.optOut(t, noise)
+	v = h.get(t, v.ID)
+	require.NotContains(t, fmt.Sprint(v.Plan.Tracks), "loud")
+	require.NotContains(t, fmt.Sprint(v.Plan.Tracks), "than your usual")
+	require.Equal(t, v.Start, h.create(t, ai(30)).Start)
+}
+
+// An instance that knows nothing joins the log with the readings, and comes to what one knows that was there all the time.
+func TestOwnAnswersAreJoinedAnew(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	h.live(t, noise, 6)
+	h.now = h.now.Add(time.Hour)
+	h.read(t, noise, variable.Reading{Value: 80})
+	there := h.create(t, ai(30))
+	fresh, err := tunevector.NewService(h.options)
+	require.NoError(t, err)
+	d := ai(30)
+	d.Seed = &there.Seed
+	joined, err := fresh.Create(h.ctx, h.listener, d)
+	require.NoError(t, err)
+	require.InDelta(t, there.Start.Energy, joined.Start.Energy, 0.03)
+
+	// After a day all is joined anew, and comes to the same.
+	h.now = h.now.Add(25 * time.Hour)
+	h.read(t, noise, variable.Reading{Value: 80})
+	again := h.create(t, d)
+	require.InDelta(t, there.Start.Energy, again.Start.Energy, 0.05)
+}
+
+func TestTriesAreFew(t *testing.T) {
+	count := func(v tunevector.TuneVector) (n int) {
+		for _, track := range v.Plan.Tracks {
+			if track.Try {
+				require.Contains(t, track.Reasons, "a try: to learn whether it suits you now")
+				n++
+			}
+		}
+		return n
+	}
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	require.Zero(t, count(h.create(t, ai(60))), "nothing is known yet, so nothing is tried")
+	h.live(t, noise, 2)
+	h.now = h.now.Add(time.Hour)
+	h.read(t, noise, variable.Reading{Value: 80})
+	tried := 0
+	for seed := range int64(12) {
+		d := ai(90)
+		d.Seed = &seed
+		v := h.create(t, d)
+		budget := 90 * 60 / 210 / 8
+		require.LessOrEqual(t, count(v), budget)
+		tried += count(v)
+		for n := range 6 {
+			h.now = h.now.Add(time.Minute)
+			action := ml.Skip
+			if n%2 == 0 {
+				action = ml.Complete
+			}
+			h.record(t, h.did(v, action, n))
+			v = h.get(t, v.ID)
+			require.LessOrEqual(t, count(v), budget, "whatever is planned anew")
+		}
+		h.now = h.now.Add(2 * time.Hour)
+		h.read(t, noise, variable.Reading{Value: 80})
+	}
+	require.Positive(t, tried)
+
+	// One switch, and nothing is tried.
+	h.options.NoTries = true
+	s, err := tunevector.NewService(h.options)
+	require.NoError(t, err)
+	for seed := range int64(6) {
+		d := ai(90)
+		d.Seed = &seed
+		v, err := s.Create(h.ctx, h.listener, d)
+		require.NoError(t, err)
+		require.Zero(t, count(v))
+	}
+}
+
+// Music that must not train anything is neither learned from nor judged by what was learned.
+func TestOwnAnswersKeepToProvenance(t *testing.T) {
+	h := open(t)
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		for i := range tracks {
+			tracks[i].Provenance = tunevector.FromSpotify
+		}
+		return tracks
+	})
+	noise := h.opt(t, variable.AmbientNoise)
+	h.live(t, noise, 6)
+	h.now = h.now.Add(time.Hour)
+	h.read(t, noise, variable.Reading{Value: 82})
+	v := h.create(t, ai(60))
+	require.InDelta(t, 0.65, v.Start.Energy, 0.02, "the rules")
+	require.NotContains(t, fmt.Sprint(v.Plan.Tracks), "than your usual")
+}
