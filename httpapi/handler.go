@@ -159,7 +159,7 @@ func (h *Handler) answer(c *call) answer {
 	if err := c.readBody(); err != nil {
 		return c.failure(err)
 	}
-	if c.r.Method == http.MethodPost {
+	if c.r.Method == http.MethodPost && !route.repeatable {
 		if keys, ok := c.r.Header["Idempotency-Key"]; ok {
 			return h.once(c, keys)
 		}

@@ -25,6 +25,7 @@ type route struct {
 	keyless         bool // needs no API key where the host requires one
 	noStore         bool // the answer must not be kept by anyone
 	secret          bool // the answer or the body holds a secret
+	repeatable      bool // repeating it does no harm, so that it takes neither a body nor an Idempotency-Key, and nothing of its answer is kept
 	acts            bool // it is a GET that changes something, and no HEAD
 	handle          func(*call) (reply, error)
 
@@ -53,6 +54,9 @@ func (r route) complete() *route {
 		r.scope = ScopeRead
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 		r.body = maxBody
+	}
+	if r.repeatable {
+		r.body = 0
 	}
 	r.merge = r.method == http.MethodPatch
 	return &r

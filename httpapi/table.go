@@ -40,6 +40,7 @@ func (h *Handler) table() []route {
 		{method: patch, pattern: aVector, name: "UpdateTuneVector", handle: h.updateVector},
 		{method: del, pattern: aVector, name: "DeleteTuneVector", handle: h.deleteVector},
 		{method: get, pattern: aVector + "/export", name: "ExportTuneVector", handle: h.exportVector},
+		{method: post, pattern: aVector + "/spotify-playlist", name: "ExportSpotifyPlaylist", repeatable: true, handle: h.exportPlaylist},
 
 		{method: post, pattern: variables, name: "CreateVariable", handle: h.createVariable},
 		{method: get, pattern: variables, name: "ListVariables", handle: h.listVariables},

@@ -110,7 +110,7 @@ type WrittenPlaylist struct {
 	ID      string `json:"playlistId"`
 	URI     string `json:"uri"`
 	URL     string `json:"url"`
-	Created bool   `json:"-"`       // false: there was one, and it was updated
+	Created bool   `json:"created"` // false: there was one, and it was updated
 	Tracks  int    `json:"tracks"`  // that are in it
 	LeftOut int    `json:"leftOut"` // tracks of the plan that the account's service does not have
 }

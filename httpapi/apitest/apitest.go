@@ -26,7 +26,6 @@ import (
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector"
-	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
 )
 
@@ -36,13 +35,13 @@ type Open func(t *testing.T, now func() time.Time) store.Store
 // Run checks the API on stores that open returns, and at the end that every status of every operation which the document
 // names was seen, and validated.
 func Run(t *testing.T, open Open) {
-	run(t, &suite{open: open, document: loadDocument(t), music: catalog.Demo()})
+	run(t, &suite{open: open, document: loadDocument(t), music: demo()})
 }
 
 // RunStale is Run on stores whose eventual reads always are behind: Get and List answer with the state before the last write of each item, and so
 // does the index. Only where a check is about what may be behind, and says so, has the store caught up.
 func RunStale(t *testing.T, open Open) {
-	run(t, &suite{open: open, stale: true, document: loadDocument(t), music: catalog.Demo()})
+	run(t, &suite{open: open, stale: true, document: loadDocument(t), music: demo()})
 }
 
 func run(t *testing.T, s *suite) {
@@ -60,6 +59,7 @@ func run(t *testing.T, s *suite) {
 		{"Tune vectors", testVectors},
 		{"Interactions", testInteractions},
 		{"Exports", testExports},
+		{"Playlists", testPlaylists},
 		{"Bodies", testBodies},
 		{"Wrong fields", testWrongFields},
 		{"Small numbers", testSmallNumbers},

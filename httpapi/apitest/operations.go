@@ -91,6 +91,7 @@ func operations() []operation {
 		{"GetTuneVector", get, "/tune-vectors/{tuneVectorId}", false, nil, false},
 		{"UpdateTuneVector", patch, "/tune-vectors/{tuneVectorId}", false, always(body{"curve": "linear"}), false},
 		{"ExportTuneVector", get, "/tune-vectors/{tuneVectorId}/export", false, nil, false},
+		{"ExportSpotifyPlaylist", post, "/tune-vectors/{tuneVectorId}/spotify-playlist", false, nil, false},
 		{"CreateVariable", post, "/variables", false, always(body{"type": "location"}), true},
 		{"ListVariables", get, "/variables", false, nil, false},
 		{"GetVariable", get, "/variables/{variableId}", false, nil, false},
@@ -354,7 +355,7 @@ var successes = map[string]string{
 	"CreateVariable": "Variable created successfully", "UpdateVariable": "Variable updated successfully", "DeleteVariable": "Variable deleted successfully",
 	"CreateApiKey": "API key created successfully", "DeleteApiKey": "API key deleted successfully",
 	"RecordReadings": "Readings recorded successfully", "RecordInteractions": "Interactions recorded successfully",
-	"EndSession": "Session ended successfully", "CreateSpotifyLink": "Spotify link begun successfully", "DeleteSpotifyLink": "Spotify account unlinked successfully",
+	"EndSession": "Session ended successfully", "ExportSpotifyPlaylist": "Playlist exported successfully", "CreateSpotifyLink": "Spotify link begun successfully", "DeleteSpotifyLink": "Spotify account unlinked successfully",
 }
 
 // trusting takes a profile's id for its token.
