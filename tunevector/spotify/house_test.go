@@ -83,6 +83,7 @@ type plan struct {
 	options func(h *house, o *spotify.Options)
 	store   func(t *testing.T, now func() time.Time) store.Store
 	wrap    func(store.Store) store.Store
+	config  func(h *house, c *rhythmiq.Config)
 }
 
 func ring(t testing.TB, ids ...string) *spotify.Keyring {
@@ -120,10 +121,14 @@ func build(t *testing.T, p plan) *house {
 		}
 	})
 	var err error
-	h.app, err = rhythmiq.New(rhythmiq.Config{
+	c := rhythmiq.Config{
 		Store: used, Now: h.clock.Now, Seed: 1, Spotify: h.links, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}, SessionTTL: 30 * 24 * time.Hour},
-	})
+	}
+	if p.config != nil {
+		p.config(h, &c)
+	}
+	h.app, err = rhythmiq.New(c)
 	require.NoError(t, err)
 	server.Config.Handler, err = httpapi.New(h.app, httpapi.Options{SignUpRate: &httpapi.Rate{}, CallerRate: &httpapi.Rate{}})
 	require.NoError(t, err)

@@ -120,6 +120,9 @@ func (l *Links) link(ctx context.Context, profileID uuid.UUID, who owner, t toke
 		case slices.ContainsFunc(more, func(w store.Write) bool { return store.Has(err, w.Key) }):
 			return record{}, errPendingUsed
 		case !errors.Is(err, store.ErrConflict) || attempt == linkAttempts:
+			if err == nil {
+				l.linked(ctx, profileID)
+			}
 			return rec, err
 		}
 		// Somebody else was at the claims: look again whose they are.
@@ -127,6 +130,20 @@ func (l *Links) link(ctx context.Context, profileID uuid.UUID, who owner, t toke
 }
 
 const linkAttempts = 8
+
+// linkedTime is what may be done about a new link takes at most, while its browser waits.
+const linkedTime = 10 * time.Second
+
+// linked tells those who want to know of a link.
+func (l *Links) linked(ctx context.Context, profileID uuid.UUID) {
+	ctx, cancel := context.WithTimeout(ctx, linkedTime)
+	defer cancel()
+	for _, f := range l.o.Linked {
+		if err := f(ctx, profileID); err != nil {
+			l.o.Logger.WarnContext(ctx, "an account was linked, and what is done then has failed", "error", err)
+		}
+	}
+}
 
 // claims returns the writes that make who's account the profile's, or a conflict where it is another's. What the profile has already is not written again, and had
 // says that there is such: it is there as long as the link is.

@@ -57,7 +57,7 @@ func TestJourney(t *testing.T) {
 	require.Equal(t, "linked", export.body["spotify"].(map[string]any)["state"])
 	require.NotContains(t, export.text, "token\"")
 
-	require.Contains(t, everything(t, h.store), "ada")
+	require.Contains(t, everything(t, h.store), "Ada L.")
 	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).says(t, 200, "Spotify account unlinked successfully")
 	h.clock.advance(10 * time.Minute) // what was begun has expired
 	for _, of := range []string{"spotify", "ada", "Ada"} {

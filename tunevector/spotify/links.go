@@ -64,6 +64,9 @@ type Options struct {
 	// account Spotify tells little: no e-mail address, for one. It may be called again for an account whose link failed after it, and should then return the
 	// profile that it made. nil: they are asked to sign up, or to log in, and to link the account then.
 	Register func(ctx context.Context, a Account) (uuid.UUID, error)
+	// Linked is called when an account was linked, or authorized anew, such as [Provider.Import]. What fails of it is logged, and is no failure of the link; together
+	// they are given 10 s.
+	Linked []func(ctx context.Context, profileID uuid.UUID) error
 	// Forget deletes what came from Spotify and stands elsewhere than under [Prefix] in the listener's partition. It is called when a link has ended, again until
 	// it succeeds.
 	Forget []func(ctx context.Context, profileID uuid.UUID) error
@@ -195,9 +198,11 @@ func (o Options) check(f *fault.Fields) {
 	if o.Workers < 1 || o.Workers > 256 {
 		f.Add("Workers", "must be 1 to 256")
 	}
-	for i, forget := range o.Forget {
-		if forget == nil {
-			f.Add(fmt.Sprintf("Forget[%d]", i), "must not be nil")
+	for name, hooks := range map[string][]func(context.Context, uuid.UUID) error{"Linked": o.Linked, "Forget": o.Forget} {
+		for i, hook := range hooks {
+			if hook == nil {
+				f.Add(fmt.Sprintf("%s[%d]", name, i), "must not be nil")
+			}
 		}
 	}
 }

@@ -32,6 +32,9 @@ type ProviderOptions struct {
 	// Host is the host's own music: what listeners without a link get, and what stands beside the music of those who have one. Of a track that both know by the same id the
 	// host's data count. nil: none.
 	Host tunevector.MusicProvider
+	// Mixed has the host's music stand beside the listener's own in every plan. Else it comes into plans only where less than 50 tracks of the listener's own fit, so that
+	// who links an account hears their own music, and finds it in the playlists that they export. Recommendations are of both, either way.
+	Mixed bool
 	// Features are asked, in their order, how a listener's tracks sound. nil: nobody is, and tracks that the host's catalog does not know sound as is usual for
 	// their genres.
 	Features []FeatureSource
@@ -91,6 +94,7 @@ const (
 	mostLookedUp      = 20 // ids in one call
 	mostSearches      = 3  // in one call
 	enough            = 10 // tracks of what is asked for, from which nothing is searched
+	enoughOwn         = 50 // from which a plan needs no other music
 	defaultCandidates = 500
 )
 
@@ -161,7 +165,7 @@ func (p *Provider) PreferenceSources() []preference.Source {
 	return []preference.Source{preference.Spotify}
 }
 
-// Candidates returns tracks of the listener's, and the host's beside them, those nearest to the points of q.Along first. Of the limit half is the
+// Candidates returns tracks of the listener's, and the host's beside them (see [ProviderOptions]), those nearest to the points of q.Along. Of the limit half is the
 // listener's own, as far as there is as much. Where they have little of the genres or artists that are asked for, Spotify is searched, a few times
 // at most and not again for the same until TTL is over.
 func (p *Provider) Candidates(ctx context.Context, q tunevector.CandidateQuery) ([]tunevector.Track, error) {
@@ -169,16 +173,15 @@ func (p *Provider) Candidates(ctx context.Context, q tunevector.CandidateQuery) 
 		return nil, err
 	}
 	q.Kind, q.Limit = or(q.Kind, tunevector.Playlist), or(q.Limit, defaultCandidates)
-	var theirs []tunevector.Track
-	if p.o.Host != nil {
-		var err error
-		if theirs, err = p.o.Host.Candidates(ctx, q); err != nil {
-			return nil, err
-		}
-	}
 	own, err := p.own(ctx, q)
 	if err != nil {
 		return nil, err
+	}
+	var theirs []tunevector.Track
+	if p.o.Host != nil && (p.o.Mixed || len(q.Along) == 0 || len(own) < min(enoughOwn, q.Limit)) {
+		if theirs, err = p.o.Host.Candidates(ctx, q); err != nil {
+			return nil, err
+		}
 	}
 	known := map[string]bool{}
 	for _, t := range own {

@@ -1,0 +1,231 @@
+package spotify_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/contracttest"
+	"github.com/rhythmiq/rhythmiq/tunevector"
+	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
+	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
+	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
+)
+
+// whole is a house whose music is the demo catalog and, beside it, what its listeners have at Spotify.
+type whole struct {
+	*house
+	provider *spotify.Provider
+	songs    []string
+}
+
+// Names that only Spotify can have brought here.
+var bands = []string{"Zzyzx Ensemble", "Qwlghm Trio", "Vrijthof Nine"}
+
+func buildWhole(t *testing.T) *whole {
+	t.Helper()
+	w := &whole{}
+	var songs []tunevector.Track
+	for i := range 60 {
+		songs = append(songs, tunevector.Track{ID: spotifytest.ID("song", strconv.Itoa(i)), Features: tunevector.Features{
+			Energy: 0.15 + float64(i%12)/15, Valence: 0.5, Tempo: 80 + 5*float64(i%12), Acousticness: 0.3, Instrumentalness: 0.2,
+		}})
+	}
+	sounds := recco(t, songs)
+	w.house = build(t, plan{
+		fake: spotifytest.Options{RotateRefreshTokens: true},
+		options: func(h *house, o *spotify.Options) {
+			w.house = h
+			o.Linked = append(o.Linked, func(ctx context.Context, id uuid.UUID) error { _, err := w.provider.Import(ctx, id); return err })
+			o.Forget = append(o.Forget, func(ctx context.Context, id uuid.UUID) error { return h.app.TuneVectors.Withdraw(ctx, id) })
+		},
+		config: func(h *house, c *rhythmiq.Config) {
+			asks := &http.Transport{}
+			t.Cleanup(asks.CloseIdleConnections)
+			client, err := spotify.NewClient(spotify.ClientOptions{
+				Tokens: h.links, BaseURL: h.fake.URL() + "/v1", HTTP: &http.Client{Transport: contracttest.FromEnv(t).Transport(asks)}, PerSecond: 1e6, Burst: 1e6, Now: h.clock.Now,
+			})
+			require.NoError(t, err)
+			w.provider, err = spotify.NewProvider(spotify.ProviderOptions{
+				Client: client, Store: c.Store, Gate: h.links, Host: catalog.Demo(), Now: h.clock.Now, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
+				Features: []spotify.FeatureSource{spotify.ReccoBeats(spotify.SourceOptions{BaseURL: sounds.URL + "/v1", PerSecond: 1e6, HTTP: &http.Client{Transport: asks}})},
+			})
+			require.NoError(t, err)
+			c.Music = w.provider
+		},
+	})
+	w.provider.ImportInto(w.app.Preferences)
+	var tracks []spotifytest.Track
+	for i := range songs {
+		tracks = append(tracks, spotifytest.Track{
+			ID: songs[i].ID, Name: fmt.Sprintf("Xylomancy No. %d", i), Artists: []string{bands[i%3]}, Milliseconds: 200_000 + 1000*i, ISRC: fmt.Sprintf("SEABC26%05d", i),
+		})
+	}
+	w.songs = w.fake.AddTracks(tracks...)
+	for _, account := range []string{"ada", "bob"} {
+		w.fake.SetLibrary(account, spotifytest.Library{Saved: w.songs, Top: w.songs[:30], TopArtists: bands})
+	}
+	return w
+}
+
+// secrets are all words that only Spotify can have brought here.
+func (w *whole) secrets() []string {
+	words := append([]string{"Xylomancy", "SEABC26", "acc-ada", "Ada L.", "on Spotify", "reccobeats"}, bands...)
+	words = append(words, w.songs...)
+	for _, p := range w.fake.Playlists("ada") {
+		words = append(words, p.ID)
+	}
+	return words
+}
+
+// The whole of it, over HTTP, with a browser: from the link to a playlist, and not one byte left afterwards.
+func TestWholeJourney(t *testing.T) {
+	w := buildWhole(t)
+	l := w.listener(t)
+	l.link(t)
+
+	// The taste is there, told as what it is.
+	liked := l.do(t, http.MethodGet, l.path+"/preferences", nil).is(t, 200)
+	first := liked.body["preferences"].([]any)[0].(map[string]any)
+	require.Equal(t, "spotify", first["source"])
+	require.Equal(t, bands[0], first["value"])
+	id, _ := first["preferenceId"].(string)
+	l.do(t, http.MethodPatch, l.path+"/preferences/"+id, map[string]any{"weight": 1}).is(t, 409)
+
+	// A vector is planned from the listener's own saved music.
+	made := l.do(t, http.MethodPost, l.path+"/tune-vectors", map[string]any{"name": "Evening", "mode": "ai", "durationMinutes": 60, "direction": "descent", "seed": 7}).is(t, 201)
+	vector := l.path + "/tune-vectors/" + made.body["tuneVectorId"].(string)
+	planned := l.do(t, http.MethodGet, vector, nil).is(t, 200)
+	own := 0
+	for _, x := range planned.body["plan"].(map[string]any)["tracks"].([]any) {
+		track := x.(map[string]any)
+		if uri, _ := track["uri"].(string); strings.HasPrefix(uri, "spotify:track:") {
+			own++
+			require.Contains(t, track["title"], "Xylomancy")
+			require.InDelta(t, 0.8, track["confidence"], 1e-9)
+		}
+	}
+	require.Greater(t, own, 5, planned.text)
+	require.Contains(t, planned.text, "you like "+bands[0]+" on Spotify")
+	recommended := l.do(t, http.MethodGet, l.path+"/recommendations?limit=100", nil).is(t, 200)
+	require.Contains(t, recommended.text, "Xylomancy")
+
+	// Some of it is heard, and some of it is named by the listener.
+	now := w.clock.Now().UTC().Format(time.RFC3339)
+	var events []any
+	for i, song := range w.songs[:4] {
+		events = append(events, map[string]any{"eventId": uuid.NewString(), "trackId": song, "tuneVectorId": made.body["tuneVectorId"], "action": []string{"play", "complete", "like", "skip"}[i], "at": now})
+	}
+	l.do(t, http.MethodPost, l.path+"/interactions", map[string]any{"events": events}).is(t, 200)
+	l.do(t, http.MethodPost, l.path+"/tune-vectors", map[string]any{
+		"name": "Pins", "mode": "ai", "durationMinutes": 30, "excluded": []string{w.songs[9]}, "pinned": []any{map[string]any{"position": 2, "trackId": w.songs[5]}},
+	}).is(t, 201)
+
+	// The playlist needs a grant of its own, and says how it is given.
+	refused := l.do(t, http.MethodPost, vector+"/spotify-playlist", nil).is(t, 403)
+	require.Contains(t, refused.body["message"], `{"scopes": ["playlist-modify-private"]}`)
+	l.link(t, spotify.ScopeModifyPrivate)
+	exported := l.do(t, http.MethodPost, vector+"/spotify-playlist", nil).is(t, 200)
+	require.Equal(t, true, exported.body["created"])
+	lists := w.fake.Playlists("ada")
+	require.Len(t, lists, 1)
+	require.False(t, lists[0].Public)
+	require.InDelta(t, len(lists[0].URIs), exported.body["tracks"], 0)
+
+	// The token runs out and is refreshed, once, and the same vector again is the same playlist.
+	refreshed := w.fake.Count("refresh_token")
+	w.clock.advance(61 * time.Minute)
+	again := l.do(t, http.MethodPost, vector+"/spotify-playlist", nil).is(t, 200)
+	require.Equal(t, false, again.body["created"])
+	require.Equal(t, exported.body["playlistId"], again.body["playlistId"])
+	require.Equal(t, refreshed+1, w.fake.Count("refresh_token"))
+	require.Len(t, w.fake.Playlists("ada"), 1)
+
+	// Unlinked, nothing is left in the store but what was the listener's own, and the vector plays the catalog's music.
+	before := everything(t, w.store)
+	for _, word := range []string{"Xylomancy", "acc-ada", bands[0], w.songs[5], lists[0].ID} {
+		require.Contains(t, before+w.fake.URL(), word, "it was there")
+	}
+	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).is(t, 200)
+	after := everything(t, w.store)
+	for _, word := range w.secrets() {
+		require.NotContains(t, after, word)
+	}
+	require.NotContains(t, after, "spotify#gate")
+	require.NotContains(t, after, "spotify#library")
+	left := l.do(t, http.MethodGet, vector, nil).is(t, 200)
+	require.Equal(t, "Evening", left.body["name"])
+	require.NotContains(t, left.text, "Xylomancy")
+	require.Contains(t, left.text, "demo-")
+	require.Contains(t, l.do(t, http.MethodGet, l.path+"/preferences", nil).is(t, 200).text, `"preferences":[]`)
+	for _, word := range w.secrets() {
+		require.NotContains(t, l.do(t, http.MethodGet, l.path+"/export", nil).is(t, 200).text, word)
+		require.NotContains(t, w.log.String(), word)
+	}
+	l.do(t, http.MethodPost, vector+"/spotify-playlist", nil).is(t, 409)
+	require.Len(t, w.fake.Playlists("ada"), 1, "the playlist is the listener's, at Spotify")
+}
+
+// What came from Spotify trains nothing: a data set that is built after listeners have imported their taste, and played it, holds nothing of it.
+func TestTrainsNothing(t *testing.T) {
+	w := buildWhole(t)
+	w.fake.Add(spotifytest.Account{ID: "cy", AccountID: "acc-cy"})
+	w.fake.SetLibrary("cy", spotifytest.Library{Saved: w.songs, Top: w.songs[:30], TopArtists: bands})
+	demo, err := catalog.Demo().Candidates(t.Context(), tunevector.CandidateQuery{Limit: 5})
+	require.NoError(t, err)
+	for _, account := range []string{"ada", "bob", "cy"} {
+		l := w.listener(t)
+		w.fake.SignIn(account)
+		l.link(t)
+		require.Contains(t, l.do(t, http.MethodGet, l.path+"/preferences", nil).is(t, 200).text, bands[0])
+		var events []any
+		for i := range 5 {
+			for _, id := range []string{w.songs[i], demo[i].ID} {
+				events = append(events, map[string]any{"eventId": uuid.NewString(), "trackId": id, "action": "like", "at": w.clock.Now().UTC().Format(time.RFC3339)})
+			}
+		}
+		l.do(t, http.MethodPost, l.path+"/interactions", map[string]any{"events": events}).is(t, 200)
+		learned, err := w.app.Preferences.Learned(t.Context(), l.id, nil)
+		require.NoError(t, err)
+		require.NotEmpty(t, learned)
+		require.NotContains(t, fmt.Sprint(learned), bands[0], "no personal taste is learned from it")
+	}
+	data, err := w.app.Learning.TrainingData(t.Context(), w.clock.Now().Add(time.Minute))
+	require.NoError(t, err)
+	require.Len(t, data.Items, 5, "what the catalog has")
+	all := fmt.Sprintf("%+v", data)
+	for _, word := range w.secrets() {
+		require.NotContains(t, all, word)
+	}
+	require.NoError(t, w.app.Sweep(t.Context())) // popularity, for one
+	popular, err := w.app.Learning.Popularity(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, popular.Top(10))
+	for _, id := range popular.Top(10) {
+		require.NotContains(t, w.songs, id)
+	}
+	require.NotContains(t, modelsOf(t, w), "Xylomancy")
+}
+
+func modelsOf(t *testing.T, w *whole) string {
+	t.Helper()
+	var models strings.Builder
+	for line := range strings.SplitSeq(everything(t, w.store), "\n") {
+		if strings.HasPrefix(line, "models/") {
+			models.WriteString(line + "\n")
+			for _, song := range w.songs {
+				require.NotContains(t, line, song)
+			}
+		}
+	}
+	return models.String()
+}
