@@ -60,7 +60,7 @@ func TestJourney(t *testing.T) {
 	require.Contains(t, everything(t, h.store), "Ada L.")
 	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).says(t, 200, "Spotify account unlinked successfully")
 	h.clock.advance(10 * time.Minute) // what was begun has expired
-	for _, of := range []string{"spotify", "ada", "Ada"} {
+	for _, of := range []string{"spotify", "acc-ada", "Ada L."} {
 		require.NotContains(t, everything(t, h.store), of)
 	}
 	require.Equal(t, map[string]any{"state": "none"}, l.state(t))
