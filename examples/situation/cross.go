@@ -57,14 +57,14 @@ func (f *flags) validate(ctx context.Context, in *input, stdout io.Writer) error
 		if err != nil {
 			return err
 		}
-		in.tellScore(stdout, way.name, all, x.judgments)
+		in.tellScore(stdout, way.name, all, x.judgments, x.raw)
 		if len(x.audited) > 0 {
 			fmt.Fprintf(stdout, "  the audit left out: %v\n", x.audited)
 		}
-		s := in.score(all, x.judgments)
+		s := in.score(all, x.judgments, x.raw)
 		with, without = append(with, s.with), append(without, s.without)
 		for name, js := range x.unknown {
-			unknown[name] = append(unknown[name], in.score(all, js).with)
+			unknown[name] = append(unknown[name], in.score(all, js, js).with)
 		}
 		for i, j := range x.judgments {
 			lines = append(lines, fmt.Sprintf("%s\t%d\t%s\t%g\t%.6f\t%.6f", way.name, way.fold[i], ids[i], in.scaled(all[i].Liking), in.scaled(j.Without), in.scaled(j.Probability)))
@@ -125,6 +125,7 @@ func byColumn(name string, texts []string) folding {
 // crossing is what a cross-validation gave.
 type crossing struct {
 	judgments []ml.Judgment
+	raw       []ml.Judgment            // before they were stretched
 	unknown   map[string][]ml.Judgment // by the variable that was unknown
 	audited   []string
 }
@@ -133,7 +134,7 @@ const everything = "everything"
 
 // crossed foretells each answer by a model that was chosen and fitted without its fold.
 func (f *flags) crossed(ctx context.Context, in *input, all []ml.Answer, way folding) (*crossing, error) {
-	x := &crossing{judgments: make([]ml.Judgment, len(all)), unknown: map[string][]ml.Judgment{}}
+	x := &crossing{judgments: make([]ml.Judgment, len(all)), raw: make([]ml.Judgment, len(all)), unknown: map[string][]ml.Judgment{}}
 	if f.unknown {
 		x.unknown[everything] = make([]ml.Judgment, len(all))
 		for _, a := range in.aspects {
@@ -165,8 +166,9 @@ func (f *flags) crossed(ctx context.Context, in *input, all []ml.Answer, way fol
 				return err
 			}
 			audited[k] = aspectsOf(s)
-			for n, j := range in.told(s, learned, judged(s.Model(), test)) {
-				x.judgments[at[n]] = j
+			raw := judged(s.Model(), test)
+			for n, j := range in.told(s, learned, raw) {
+				x.judgments[at[n]], x.raw[at[n]] = j, raw[n]
 			}
 			for name, into := range x.unknown { // each fold writes places of its own
 				for n, j := range in.told(s, learned, judged(s.Model(), hidden(test, name))) {

@@ -127,13 +127,15 @@ func (f *flags) work(ctx context.Context, stdout io.Writer) error {
 	f.tell(stdout, chosen)
 	model := chosen.Model()
 	if valid := in.valid.answered(); len(valid) > 0 {
-		in.tellScore(stdout, "valid", valid, in.told(chosen, learned, judged(model, valid)))
+		raw := judged(model, valid)
+		in.tellScore(stdout, "valid", valid, in.told(chosen, learned, raw), raw)
 		if model, err = in.refit(ctx, chosen, slices.Concat(train, valid, history)); err != nil {
 			return err
 		}
 	}
 	if test := in.test.answered(); len(test) > 0 {
-		in.tellScore(stdout, "test", test, in.told(chosen, learned, judged(model, test)))
+		raw := judged(model, test)
+		in.tellScore(stdout, "test", test, in.told(chosen, learned, raw), raw)
 	}
 	if f.report != "" {
 		if err := write(f.report, func(w io.Writer) error {
@@ -301,7 +303,8 @@ type score struct {
 	more          string
 }
 
-func (s *schema) score(rows []ml.Answer, all []ml.Judgment) score {
+// score measures what was told of rows; raw is the same before it was stretched.
+func (s *schema) score(rows []ml.Answer, all, raw []ml.Judgment) score {
 	likings := make([]float64, len(rows))
 	for i := range rows {
 		likings[i] = rows[i].Liking
@@ -316,7 +319,9 @@ func (s *schema) score(rows []ml.Answer, all []ml.Judgment) score {
 		out.with += span * math.Abs(y-all[i].Probability) / float64(len(rows))
 		out.without += span * math.Abs(y-all[i].Without) / float64(len(rows))
 	}
-	out.more = fmt.Sprintf("RMSE %.4f without, %.4f with", span*math.Sqrt(m.BrierWithout), span*math.Sqrt(m.Brier))
+	expected, _ := ml.MeasureAnswers(likings, raw)
+	out.more = fmt.Sprintf("RMSE %.4f, %.4f; of the expected rating, in place of the median, %.4f, %.4f",
+		span*math.Sqrt(m.BrierWithout), span*math.Sqrt(m.Brier), span*math.Sqrt(expected.BrierWithout), span*math.Sqrt(expected.Brier))
 	return out
 }
 
@@ -328,7 +333,7 @@ func (s *schema) measure() string {
 	return "MAE"
 }
 
-func (s *schema) tellScore(w io.Writer, of string, rows []ml.Answer, all []ml.Judgment) {
-	x := s.score(rows, all)
+func (s *schema) tellScore(w io.Writer, of string, rows []ml.Answer, all, raw []ml.Judgment) {
+	x := s.score(rows, all, raw)
 	fmt.Fprintf(w, "%s: %d answers, %s %.4f without the situation, %.4f with; %s\n", of, len(rows), s.measure(), x.without, x.with, x.more)
 }
