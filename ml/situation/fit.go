@@ -13,6 +13,8 @@ import (
 // predictor is what an algorithm fits: the log odds of a row, not yet calibrated. It is immutable and safe for concurrent use.
 type predictor interface {
 	logit(r *row) float64
+	// bind returns logit for one listener and moment, with what does not depend on the item worked out. It is for one goroutine.
+	bind(listener int32, moment []float64) func(*item) float64
 	save(f *safetensors.File, prefix string)
 }
 

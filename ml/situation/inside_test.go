@@ -167,3 +167,30 @@ func TestOpenRefuses(t *testing.T) {
 		require.ErrorIs(t, err, safetensors.ErrDamaged)
 	}
 }
+
+// What is worked out for a listener and a moment says what is said of each row.
+func TestBind(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(8, 10, 200, 2, 1)
+	for _, a := range Algorithms() {
+		fitted, err := a.Fit(t.Context(), d, ml.Values{"folds": "2"}, ml.FitOptions{})
+		require.NoError(t, err)
+		m, _ := fitted.(*Model)
+		unknown := m.item(ml.Item{Tags: []string{"rock", "rock", "polka"}, Features: map[string]float64{"energy": 2}})
+		for i := range d.Answers {
+			x := &d.Answers[i]
+			for _, r := range []row{
+				{x.Listener, &m.encoder.items[x.Item], m.moment(x.Moment)},
+				{x.Listener, &m.encoder.items[x.Item], nil},
+				{-1, &m.encoder.items[x.Item], m.moment(x.Moment)},
+				{x.Listener, &unknown, m.moment(x.Moment)},
+			} {
+				for _, p := range m.parts {
+					bound := p.bind(r.listener, r.moment)
+					bound(&unknown) // leaves nothing behind
+					require.InDelta(t, p.logit(&r), bound(r.item), 1e-9)
+				}
+			}
+		}
+	}
+}

@@ -12,10 +12,33 @@ import (
 // asked implements ml.Judge.
 type asked struct {
 	*person
-	given  ml.Moment
-	moment []float64
+	given ml.Moment
+	binding
+	hidden []*binding // of each aspect: the same where it is unknown; nil until they are asked for
 	traits []float64
 	solved []float64
+}
+
+// binding is what the predictors say of one listener in one moment.
+type binding struct {
+	moment           []float64
+	base, full, none func(*item) float64
+}
+
+func (p *person) bind(moment []float64) binding {
+	b := binding{moment: moment, base: p.m.parts[0].bind(p.listener, nil)}
+	if moment != nil {
+		b.full, b.none = p.m.parts[1].bind(p.listener, moment), p.m.parts[1].bind(p.listener, nil)
+	}
+	return b
+}
+
+// of is judge.
+func (b *binding) of(it *item) (base, effect float64) {
+	if base = b.base(it); b.moment != nil {
+		effect = b.full(it) - b.none(it)
+	}
+	return base, effect
 }
 
 // Of implements ml.Judge. A column that there is not is an item of which nothing is known.
@@ -35,10 +58,9 @@ func (j *asked) item(column int32) *item {
 }
 
 func (j *asked) judge(it *item) ml.Judgment {
-	r := row{j.listener, it, j.moment}
-	base, effect := judge(j.m.parts, r)
+	base, effect := j.of(it)
 	with, without := j.m.Calibration.of(base, effect), j.m.Calibration.of(base, 0)
-	j.m.traits(j.traits, &r)
+	j.m.traits(j.traits, &row{item: it, moment: j.moment})
 	if j.mean != nil {
 		here := 1 + len(j.m.Features)
 		for k, x := range j.traits {
@@ -68,12 +90,11 @@ func (j *asked) spread() float64 {
 	return math.Sqrt(sum)
 }
 
-// with returns the log odds of an item as the moment is, or another one.
-func (j *asked) logit(it *item, moment []float64) float64 {
-	r := row{j.listener, it, moment}
-	sum := j.m.logit(&r)
+// logit returns the log odds of an item as the moment is, or another one.
+func (j *asked) logit(it *item, b *binding) float64 {
+	sum := j.m.Calibration.of(b.of(it))
 	if j.mean != nil {
-		j.m.traits(j.traits, &r)
+		j.m.traits(j.traits, &row{item: it, moment: b.moment})
 		for k, x := range j.traits {
 			sum += x * j.mean[k]
 		}
@@ -101,24 +122,32 @@ func (j *asked) reasons(it *item, n int) []string {
 		return nil
 	}
 	type effect struct {
-		r *reading
-		x float64
+		r      *reading
+		hidden *binding
+		x      float64
 	}
 	var all []effect
-	full := j.logit(it, j.moment)
+	if j.hidden == nil {
+		j.hidden = make([]*binding, len(j.m.Readings))
+	}
+	full := j.logit(it, &j.binding)
 	for i := range j.m.Readings {
 		r := &j.m.Readings[i]
 		if !known(j.moment, r) {
 			continue
 		}
-		if x := full - j.logit(it, without(j.moment, r)); x >= leastReason {
-			all = append(all, effect{r, x})
+		if j.hidden[i] == nil {
+			b := j.bind(without(j.moment, r))
+			j.hidden[i] = &b
+		}
+		if x := full - j.logit(it, j.hidden[i]); x >= leastReason {
+			all = append(all, effect{r, j.hidden[i], x})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b effect) int { return cmp.Compare(b.x, a.x) })
 	var told []string
 	for _, e := range all[:min(n, len(all))] {
-		told = append(told, j.like(it, e.r, e.x)+": "+j.now(e.r))
+		told = append(told, j.like(it, e.hidden, e.x)+": "+j.now(e.r))
 	}
 	return told
 }
@@ -157,7 +186,7 @@ func (j *asked) now(r *reading) string {
 }
 
 // like tells what it is in an item that an aspect speaks for: the feature that makes most of its effect.
-func (j *asked) like(it *item, r *reading, effect float64) string {
+func (j *asked) like(it *item, hidden *binding, effect float64) string {
 	best, most := -1, featureShare*effect
 	for f, z := range it.numbers {
 		usual := 0.0
@@ -170,7 +199,7 @@ func (j *asked) like(it *item, r *reading, effect float64) string {
 		other := *it
 		other.numbers = slices.Clone(it.numbers)
 		other.numbers[f] = usual
-		if x := effect - (j.logit(&other, j.moment) - j.logit(&other, without(j.moment, r))); x > most {
+		if x := effect - (j.logit(&other, &j.binding) - j.logit(&other, hidden)); x > most {
 			best, most = f, x
 		}
 	}

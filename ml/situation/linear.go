@@ -370,6 +370,77 @@ func (l *linear) logit(r *row) float64 {
 	return sum
 }
 
+// bind implements predictor.
+func (l *linear) bind(listener int32, moment []float64) func(*item) float64 {
+	s, u := &l.starts, int(listener)
+	w := func(at int) float64 { return float64(l.weights[at]) }
+	constant := w(s[atIntercept])
+	features, tags := make([]float64, l.features), make([]float64, l.tags)
+	for f := range features {
+		features[f] = w(s[atFeature] + f)
+	}
+	for t := range tags {
+		tags[t] = w(s[atTag] + t)
+	}
+	if u >= 0 {
+		constant += w(s[atListener] + u)
+		for f := range features {
+			features[f] += w(s[atListenerFeature] + u*l.features + f)
+		}
+		for t := range tags {
+			tags[t] += w(s[atListenerTag] + u*l.tags + t)
+		}
+	}
+	for j, m := range moment {
+		if m == 0 {
+			continue
+		}
+		constant += m * w(s[atMoment]+j)
+		if u >= 0 {
+			constant += m * w(s[atListenerMoment]+u*l.sizes+j)
+		}
+		for f := range features {
+			features[f] += m * w(s[atMomentFeature]+j*l.features+f)
+		}
+		for t := range tags {
+			tags[t] += m * w(s[atMomentTag]+j*l.tags+t)
+		}
+	}
+	return func(it *item) float64 {
+		sum := constant
+		for f, x := range it.numbers {
+			sum += x * features[f]
+		}
+		part := 0.0
+		for _, t := range it.tags {
+			part += tags[t]
+		}
+		sum += part / math.Sqrt(float64(max(len(it.tags), 1)))
+		part = 0
+		for _, a := range it.artists {
+			part += w(s[atArtist] + int(a))
+		}
+		sum += part / math.Sqrt(float64(max(len(it.artists), 1)))
+		i := int(it.column)
+		if i < 0 {
+			return sum
+		}
+		sum += w(s[atItem] + i)
+		if u >= 0 && len(l.pairs) > 0 {
+			if n, ok := l.pairs[pairOf(&row{listener: listener, item: it})]; ok {
+				sum += w(s[atPair] + int(n))
+			}
+		}
+		if moment != nil {
+			own := l.weights[s[atItemMoment]+i*l.sizes:][:l.sizes]
+			for j, m := range moment {
+				sum += m * float64(own[j])
+			}
+		}
+		return sum
+	}
+}
+
 // save implements predictor.
 func (l *linear) save(f *safetensors.File, prefix string) {
 	pairs := make([]int32, 0, 2*len(l.pairList))

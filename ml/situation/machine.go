@@ -214,6 +214,37 @@ func (m *machine) logit(r *row) float64 {
 	return at
 }
 
+// bind implements predictor.
+func (m *machine) bind(listener int32, moment []float64) func(*item) float64 {
+	nothing := &item{column: -1}
+	var c columns
+	fixed := make([]float64, m.k)
+	add := func(sums []float64) (straight, squares float64) {
+		for j, column := range c.at {
+			straight += float64(m.weights[column]) * c.x[j]
+			for l, v := range m.vectors[int(column)*m.k : int(column+1)*m.k] {
+				z := float64(v) * c.x[j]
+				sums[l] += z
+				squares += z * z
+			}
+		}
+		return straight, squares
+	}
+	m.read(&c, &row{listener, nothing, moment}, true)
+	constant, spare := add(fixed)
+	sums := make([]float64, m.k)
+	return func(it *item) float64 {
+		m.read(&c, &row{-1, it, nil}, false)
+		copy(sums, fixed)
+		straight, squares := add(sums)
+		at := float64(m.bias) + constant + straight - (spare+squares)/2
+		for _, sum := range sums {
+			at += sum * sum / 2
+		}
+		return at
+	}
+}
+
 // save implements predictor.
 func (m *machine) save(f *safetensors.File, prefix string) {
 	f.Tensors = append(f.Tensors, safetensors.Floats(prefix+"bias", []float32{m.bias}, 1),

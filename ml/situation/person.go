@@ -221,5 +221,5 @@ func (p *person) at(x []float64, k int) float64 {
 // At implements ml.Person.
 func (p *person) At(m ml.Moment) ml.Judge {
 	n := p.m.own()
-	return &asked{person: p, given: m, moment: p.m.moment(m), traits: make([]float64, n), solved: make([]float64, n)}
+	return &asked{person: p, given: m, binding: p.bind(p.m.moment(m)), traits: make([]float64, n), solved: make([]float64, n)}
 }

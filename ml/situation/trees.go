@@ -76,21 +76,30 @@ type means struct {
 	all                    [kinds][]float32 // log odds beside those of all; NaN where nobody was asked
 }
 
+// The kinds.
 const (
-	kinds     = 5
+	ofListener = iota
+	ofItem
+	ofTag
+	ofArtist
+	ofListenerTag
+	kinds
+)
+
+const (
 	meanPrior = 4 // answers like all that each mean begins with
 )
 
 // who returns the numbers of a row of a kind.
 func (m *means) who(r *row, kind int) []int32 {
 	switch kind {
-	case 0:
+	case ofListener:
 		return []int32{r.listener}
-	case 1:
+	case ofItem:
 		return []int32{r.item.column}
-	case 2: //nolint:mnd // a kind
+	case ofTag:
 		return r.item.tags
-	case 3: //nolint:mnd // a kind
+	case ofArtist:
 		return r.item.artists
 	}
 	if r.listener < 0 {
@@ -103,18 +112,43 @@ func (m *means) who(r *row, kind int) []int32 {
 	return both
 }
 
+// mean returns that of a row's numbers of a kind, NaN where none is known.
+func (m *means) mean(r *row, kind int) float64 {
+	sum, n := 0.0, 0.0
+	add := func(x int) {
+		if x >= 0 && x < len(m.all[kind]) {
+			if mean := float64(m.all[kind][x]); mean == mean {
+				sum, n = sum+mean, n+1
+			}
+		}
+	}
+	switch kind {
+	case ofListener:
+		add(int(r.listener))
+	case ofItem:
+		add(int(r.item.column))
+	case ofTag:
+		for _, t := range r.item.tags {
+			add(int(t))
+		}
+	case ofArtist:
+		for _, a := range r.item.artists {
+			add(int(a))
+		}
+	case ofListenerTag:
+		for _, t := range r.item.tags {
+			if r.listener >= 0 {
+				add(int(r.listener)*m.tags + int(t))
+			}
+		}
+	}
+	return sum / n
+}
+
 // read writes the columns of a row for trees: of each kind a mean, of the item the numbers, of the moment the numbers. NaN is unknown.
 func (m *means) read(dst []float64, r *row, situated bool) {
 	for kind := range kinds {
-		sum, n := 0.0, 0.0
-		for _, x := range m.who(r, kind) {
-			if x >= 0 && int(x) < len(m.all[kind]) {
-				if mean := float64(m.all[kind][x]); mean == mean {
-					sum, n = sum+mean, n+1
-				}
-			}
-		}
-		dst[kind] = sum / n // NaN where none is known
+		dst[kind] = m.mean(r, kind)
 	}
 	copy(dst[kinds:], r.item.numbers)
 	for i := range m.moment {
@@ -369,13 +403,20 @@ func (f *forest) fall(root int32, x []float64) float64 {
 
 // logit implements predictor.
 func (f *forest) logit(r *row) float64 {
+	return f.bind(r.listener, r.moment)(r.item)
+}
+
+// bind implements predictor.
+func (f *forest) bind(listener int32, moment []float64) func(*item) float64 {
 	x := make([]float64, kinds+f.features+f.moment)
-	f.read(x, r, true)
-	sum := float64(f.bias)
-	for _, root := range f.roots {
-		sum += f.fall(root, x)
+	return func(it *item) float64 {
+		f.read(x, &row{listener, it, moment}, true)
+		sum := float64(f.bias)
+		for _, root := range f.roots {
+			sum += f.fall(root, x)
+		}
+		return sum
 	}
-	return sum
 }
 
 var kindNames = [kinds]string{"listeners", "items", "tags", "artists", "listeners-tags"}
