@@ -30,7 +30,7 @@ type arm struct {
 func newArm(a Algorithm, fixed Values) *arm {
 	m := &arm{Algorithm: a, fixed: fixed, tried: map[string]bool{}}
 	for _, p := range a.Parameters() {
-		if _, is := fixed[p.Name]; !is && (p.Choices != nil || p.From < p.To) {
+		if _, is := fixed[p.Name]; !is && (p.Choices != nil && !p.Kept || p.From < p.To) {
 			m.searched = append(m.searched, p)
 		}
 	}

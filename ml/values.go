@@ -22,6 +22,8 @@ type Parameter struct {
 	// From and To bound the search, which takes values evenly on a logarithmic scale where Log; both 0: it is not searched.
 	From, To float64
 	Log      bool
+	// Kept is of a choice that is not searched.
+	Kept bool
 }
 
 // Values are hyperparameters by name, as text: numbers as strconv writes them, choices as they are. What is missing has its default.

@@ -68,3 +68,15 @@ func TestPretrainingStops(t *testing.T) {
 	_, err := neumf.Algorithm{}.Fit(ctx, mltest.Planted(20, 10, 2, 1), nil, ml.FitOptions{})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// A search does not try what is known to be worse.
+func TestStartIsNotSearched(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: []ml.Algorithm{neumf.Algorithm{}}, Trials: 8, Seed: 1, NoBlend: true})
+	require.NoError(t, err)
+	require.Greater(t, len(s.Trials), 4)
+	for _, trial := range s.Trials {
+		require.Empty(t, trial.Values["start"])
+	}
+}

@@ -24,7 +24,7 @@ import (
 var ink = color.RGBA{R: 1, G: 2, B: 3, A: 255}
 
 // palette are colors that can be told apart, also by those who see few, on light and on dark. Source: Okabe and Ito, "Color universal design" (2008), without
-// black and yellow, and two more.
+// black and yellow, and four more.
 var palette = []color.RGBA{
 	{R: 0, G: 114, B: 178, A: 255},
 	{R: 230, G: 159, B: 0, A: 255},
@@ -34,6 +34,8 @@ var palette = []color.RGBA{
 	{R: 86, G: 180, B: 233, A: 255},
 	{R: 136, G: 136, B: 136, A: 255},
 	{R: 148, G: 103, B: 189, A: 255},
+	{R: 153, G: 153, B: 51, A: 255},
+	{R: 170, G: 68, B: 85, A: 255},
 }
 
 func hex(c color.RGBA) string { return fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B) }
@@ -309,6 +311,8 @@ func steps(s *ml.Selection) (*plot.Plot, error) {
 	if !some {
 		return nil, nil //nolint:nilnil // nothing to draw is no error
 	}
+	const beyond = 1.15 // so that the last number has room
+	p.X.Min, p.X.Max = p.X.Min/beyond, p.X.Max*beyond
 	p.X.Scale = plot.LogScale{}
 	p.X.Tick.Marker = plot.TickerFunc(doublings)
 	return p, nil
