@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -67,26 +68,22 @@ func (b *Builder) add(row, col int32, weight float32, seconds int64) {
 // Data returns what was added. Weights of the same listener and item are added up; the newest time counts. Times are there if any was
 // known.
 func (b *Builder) Data() (*Data, error) {
-	// The newest times go the way of the weights, which NewMatrix reorders.
-	newest := map[[2]int32]int64{}
+	cells := b.cells
 	if b.timed {
-		for i, c := range b.cells {
-			at := [2]int32{c.Row, c.Col}
-			newest[at] = max(newest[at], b.times[i])
-		}
+		cells = slices.Clone(cells) // NewMatrix reorders them, and the times stay where they are
 	}
-	m, err := NewMatrix(len(b.listeners.list), len(b.items.list), b.cells)
+	m, err := NewMatrix(len(b.listeners.list), len(b.items.list), cells)
 	if err != nil {
 		return nil, err
 	}
 	d := &Data{Listeners: b.listeners.list, Items: b.items.list, Heard: m}
 	if b.timed {
-		d.Times = make([]int64, 0, m.Cells())
-		for u := range m.Rows() {
-			cols, _ := m.Row(u)
-			for _, c := range cols {
-				d.Times = append(d.Times, newest[[2]int32{int32(u), c}])
-			}
+		d.Times = make([]int64, m.Cells())
+		for i, c := range b.cells {
+			cols, _ := m.Row(int(c.Row))
+			at, _ := slices.BinarySearch(cols, c.Col)
+			at += m.Starts[c.Row]
+			d.Times[at] = max(d.Times[at], b.times[i])
 		}
 	}
 	return d, d.Check()

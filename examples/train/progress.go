@@ -66,13 +66,11 @@ func (t *ticker) fit(what string, p ml.Progress) {
 	t.shown = true
 }
 
-// part shows how far something else is that began at start.
+// part shows how far something else is that began at start, once that says when it will end.
 func (t *ticker) part(what string, done, of int, start time.Time) {
-	p := ml.Progress{Step: done, Steps: of}
-	if done > 0 {
-		p.Left = time.Since(start) * time.Duration(of-done) / time.Duration(done)
+	if done > 0 && done >= of/100 { //nolint:mnd // percent
+		t.fit(what, ml.Progress{Step: done, Steps: of, Left: time.Since(start) / time.Duration(done) * time.Duration(of-done)})
 	}
-	t.fit(what, p)
 }
 
 // trial shows how far a search is.
