@@ -156,3 +156,21 @@ type strange struct{ als.Algorithm }
 func (strange) Fit(context.Context, *ml.Data, ml.Values, ml.FitOptions) (ml.Model, error) {
 	return nil, errStrange
 }
+
+// What a teacher was fitted with is among the values that a student is made with, and they are all that is needed to make it again.
+func TestOf(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(160, 96, 4, 1)
+	values := ml.Values{"factors": "12", "regularization": "2"}
+	a, v := distill.Algorithm{}.Of(als.Algorithm{}, values, 6)
+	require.Equal(t, ml.Values{"factors": "6", "teacher-factors": "12", "teacher-regularization": "2"}, v)
+	got, err := a.Fit(t.Context(), d, v, ml.FitOptions{Seed: 1})
+	require.NoError(t, err)
+	want, err := distill.Algorithm{}.Student(t.Context(), teach(t, d), d, 6, ml.FitOptions{Seed: 1})
+	require.NoError(t, err)
+	require.Equal(t, want.Tensors(), got.Tensors())
+	_, err = distill.Algorithm{}.Student(t.Context(), teach(t, d), d, 0, ml.FitOptions{})
+	require.Error(t, err)
+	_, err = a.Fit(t.Context(), d, ml.Values{"teacher-nothing": "1"}, ml.FitOptions{})
+	require.ErrorContains(t, err, "teacher-nothing")
+}
