@@ -140,6 +140,7 @@ func TestPrecisionThatDoesNotFit(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, FP32, precisionOf(&vectors{}))
 	require.Equal(t, sums{}, Quantized(sums{}, INT8))
+	require.Equal(t, INT8, precisionOf(Quantized(&vectors{}, INT8)))
 }
 
 // vectors is a model of nothing but items' vectors.
@@ -153,3 +154,43 @@ type vectors struct {
 func (v *vectors) Items() []string               { return v.names }
 func (v *vectors) Factors() ([]float32, int)     { return v.rows, v.k }
 func (v *vectors) Vector(dst []float32, _ Heard) { clear(dst) }
+
+// biased are vectors whose last number is a bias.
+type biased struct{ *vectors }
+
+func (biased) Biases() int { return 1 }
+
+// How popular an item is says nothing of what it is like.
+func TestSimilarWithoutBiases(t *testing.T) {
+	t.Parallel()
+	v := &vectors{k: 3, names: []string{"a", "like a", "popular as a"}, rows: []float32{1, 0, 9, 2, 0.1, 0, 0.1, 1, 9}}
+	for m, want := range map[Model]string{biased{v}: "like a", v: "popular as a"} {
+		s, err := newServed(Version{}, m, nil, FP32)
+		require.NoError(t, err)
+		all, err := s.alike(t.Context(), s.row(0), 1, s.through(Filter{}, []int32{0}))
+		require.NoError(t, err)
+		require.Equal(t, want, all[0].TrackID)
+	}
+}
+
+// What is new is placed where items of its tags are: common ones count for all, and each for itself.
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	v := &vectors{k: 2}
+	var about []Item
+	for i := range 200 {
+		item := Item{ID: strconv.Itoa(i), Tags: []string{"all", "a"}}
+		row := []float32{3, 1}
+		if i%4 == 0 {
+			item.Tags, row = []string{"all", "b"}, []float32{3, -5}
+		}
+		v.names, v.rows, about = append(v.names, item.ID), append(v.rows, row...), append(about, item)
+	}
+	s, err := newServed(Version{}, v, about, FP32)
+	require.NoError(t, err)
+	for tag, want := range map[string][]float32{"a": {3, 1}, "b": {3, -5}} {
+		got := s.place(Item{Tags: []string{"all", tag}})
+		require.InDeltaSlice(t, want, got, 0.3, tag)
+	}
+	require.Nil(t, s.place(Item{Tags: []string{"unheard of"}}))
+}

@@ -197,7 +197,7 @@ func TestSelectIsNotTakenInByLuck(t *testing.T) {
 	require.NotNil(t, s.Trials[0].Second, s)
 	require.Less(t, s.Trials[1].Second.NDCG10, s.Trials[0].Second.NDCG10)
 	require.Equal(t, 0, s.Best, s)
-	require.Equal(t, train.Items, s.Model().Items())
+	require.Equal(t, oracle{name: "lucky", items: train.Items, valid: d.Heard, share: 0.66}, s.Model(), "fitted again")
 	require.Equal(t, []string{"", "some", "some", "", ""}, fits, "two on the first holdout, the best first on the second, and the new best again")
 }
 
@@ -239,6 +239,18 @@ func TestSelectDistills(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, best.Metrics.NDCG10, got.NDCG10, 1e-9, "fitted again it is the same")
 	require.Equal(t, s.Model().Tensors(), m.Tensors())
+
+	// A blend is made of what was fitted, not of what was made of that.
+	o.NoBlend, o.Algorithms = false, []ml.Algorithm{itemknn.Algorithm{}, als.Algorithm{}}
+	s, err = ml.Select(t.Context(), d, o)
+	require.NoError(t, err)
+	require.True(t, slices.ContainsFunc(s.Trials, func(x ml.Trial) bool { return x.Algorithm == "distill" }))
+	for _, x := range s.Trials {
+		for _, part := range x.Parts {
+			require.NotEqual(t, "distill", s.Trials[part.Trial-1].Algorithm)
+		}
+	}
+	o.NoBlend = true
 
 	// Nothing of no factors is made smaller, and what cannot be is told of.
 	o.Algorithms, o.Fixed = []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}}, nil

@@ -141,7 +141,6 @@ func (s *served) alike(ctx context.Context, v []float32, n int, t through) ([]Al
 	for i, h := range hits {
 		some[i] = h.Item
 	}
-	slices.Sort(some)
 	return s.named(s.compare(q, some, &t, n), 1), ctx.Err()
 }
 

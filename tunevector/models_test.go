@@ -102,6 +102,23 @@ func TestPlanByAModel(t *testing.T) {
 	require.True(t, slices.ContainsFunc(v.Plan.Tracks, func(p tunevector.PlannedTrack) bool { return slices.Contains(p.Reasons, "suits what you play") }))
 }
 
+// A stage of a genre has what suits of that genre, and of no other.
+func TestStagesByAModel(t *testing.T) {
+	h := withModel(t)
+	h.hear(t, ml.Complete, "jazz-00", "jazz-01", "jazz-02", "jazz-03", "jazz-04", "jazz-05")
+	v, err := h.Create(h.ctx, h.listener, tunevector.Definition{
+		Name: "A", Mode: tunevector.Guided, DurationMinutes: 60, Stages: []tunevector.Stage{{Genre: "rock", Minutes: 30}, {Genre: "jazz", Minutes: 30}},
+	})
+	require.NoError(t, err)
+	of := map[string]int{}
+	for _, p := range v.Plan.Tracks {
+		genre, _, _ := strings.Cut(p.TrackID, "-")
+		of[genre]++
+		require.Equal(t, p.StartSeconds+p.DurationSeconds/2 < 1800, genre == "rock", "%s at %v s", p.TrackID, p.StartSeconds)
+	}
+	require.Len(t, of, 2)
+}
+
 // A provider that fails anywhere on the way is told of.
 func TestModelsAndAFailingProvider(t *testing.T) {
 	h := withModel(t)
@@ -161,6 +178,21 @@ func TestSimilar(t *testing.T) {
 	few, err := h.Similar(h.ctx, "jazz-01", 5)
 	require.NoError(t, err)
 	require.Equal(t, got[:5], few)
+
+	// What is of another kind is not like it.
+	h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+		for i := range tracks {
+			if tracks[i].ID == got[0].TrackID {
+				tracks[i].Kind = tunevector.Podcast
+			}
+		}
+		return tracks
+	})
+	songs, err := h.Similar(h.ctx, "jazz-01", 60)
+	require.NoError(t, err)
+	for _, r := range songs {
+		require.NotEqual(t, got[0].TrackID, r.TrackID)
+	}
 
 	// Without a model there is what it sounds like; and where there is no genre, of any.
 	plain := open(t)
