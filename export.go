@@ -19,7 +19,7 @@ import (
 )
 
 // Export writes everything that is held about a listener to w as one JSON document: the profile and its external
-// identity, the account linked at Spotify (without tokens), sessions (without tokens), API keys (without secrets), preferences set and learned, variables with their
+// identity, the account linked at Spotify (without tokens) and what is kept of its library, sessions (without tokens), API keys (without secrets), preferences set and learned, variables with their
 // readings, tune vectors with their plans, and interactions. Lists are written page by page, so memory stays bounded
 // and the document is not a snapshot of one moment. If the profile does not exist, Export returns [ErrNotFound] and
 // writes nothing; after any other error w may hold an incomplete document, which is not valid JSON.
@@ -50,6 +50,12 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 			return err
 		}
 	}
+	var library []tunevector.Track
+	if holder, ok := a.music.(tunevector.LibraryHolder); ok {
+		if library, err = holder.Library(ctx, profileID); err != nil {
+			return err
+		}
+	}
 	x := &exporter{w: bufio.NewWriter(w)}
 	x.open("{")
 	x.member("exportedAt", a.now().UTC())
@@ -59,6 +65,9 @@ func (a *App) Export(ctx context.Context, profileID uuid.UUID, w io.Writer) erro
 	}
 	if linked.State != "" && linked.State != linking.None {
 		x.member("spotify", linked)
+	}
+	if library != nil {
+		list(x, "library", values(library))
 	}
 	list(x, "sessions", values(shown(sessions)))
 	list(x, "apiKeys", pages(func(token string) ([]profile.APIKey, string, error) {

@@ -95,6 +95,7 @@ type App struct {
 	Spotify     SpotifyLinks // nil where the Config has none
 
 	store    store.Store
+	music    tunevector.MusicProvider
 	now      func() time.Time
 	log      *slog.Logger
 	observer Observer

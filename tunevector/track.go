@@ -90,6 +90,12 @@ type ListenerTracks interface {
 	TracksFor(ctx context.Context, listener uuid.UUID, ids []string) ([]Track, error) // as Tracks
 }
 
+// LibraryHolder is implemented by providers that keep a copy of what a listener has in an account of theirs, so that it is in the export of all that is held
+// about them. Nil where nothing is.
+type LibraryHolder interface {
+	Library(ctx context.Context, listener uuid.UUID) ([]Track, error)
+}
+
 // Lender is implemented by providers that have music from accounts which listeners link and unlink. What is made of such music, or of preferences imported
 // from there, is kept only while the account is linked: see [Service.Withdraw].
 type Lender interface {

@@ -53,6 +53,7 @@ var stores = []struct {
 var serving = []string{
 	"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl",
 	"spotify-client-id", "spotify-client-secret-file", "spotify-keys", "spotify-redirect-uri", "spotify-base-url", "spotify-refresh-rate",
+	"spotify-extended", "spotify-market", "spotify-features",
 }
 
 // parseFlags reads args; what is wrong with them, and the help, goes to stderr.

@@ -79,17 +79,20 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		defer func() { err = errors.Join(err, models.Close()) }()
 		config.Blobs = models
 	}
-	links, err := openSpotify(f, kept.store, listener.Addr(), log, m)
+	accounts, err := openSpotify(f, kept.store, music, listener.Addr(), log, m) //nolint:contextcheck // it is closed where it cannot be opened
 	if err != nil {
 		return err
 	}
-	if links != nil {
-		defer func() { err = errors.Join(err, links.Close()) }() //nolint:contextcheck // tokens are to be saved, whatever has ended
-		config.Spotify = links
+	if accounts != nil {
+		defer func() { err = errors.Join(err, accounts.links.Close()) }() //nolint:contextcheck // tokens are to be saved, whatever has ended
+		config.Spotify, config.Music = accounts.links, accounts.music
 	}
 	app, err := rhythmiq.New(config)
 	if err != nil {
 		return err
+	}
+	if accounts != nil {
+		accounts.serve(app)
 	}
 	api, err := httpapi.New(app, apiOptions(f, log, m))
 	if err != nil {

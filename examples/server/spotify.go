@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 )
 
@@ -27,6 +28,8 @@ const (
 // spotifyFlags are what the command line says of Spotify.
 type spotifyFlags struct {
 	clientID, secretFile, keysFile, baseURL, redirect string
+	market, features                                  string
+	extended                                          bool
 	rate                                              float64
 }
 
@@ -37,6 +40,9 @@ func (f *spotifyFlags) define(fs *flag.FlagSet) {
 		"(openssl rand -base64 32); $"+keysVariable+" if empty")
 	fs.StringVar(&f.redirect, "spotify-redirect-uri", "", "`URL` as it is registered at Spotify, that leads to /spotify/callback here; at the address of -addr if empty")
 	fs.StringVar(&f.baseURL, "spotify-base-url", "", "`URL` of another Spotify, such as a spotifytest.Server's; the real one if empty")
+	fs.BoolVar(&f.extended, "spotify-extended", false, "your app has extended quota: ask for what apps in development mode are refused")
+	fs.StringVar(&f.market, "spotify-market", "", "`country` whose music is asked for, such as SE; the account's own if empty")
+	fs.StringVar(&f.features, "spotify-features", "", "whom to ask how tracks sound, who are told what is in listeners' libraries (not whose): `names` of reccobeats, deezer, separated by commas; nobody if empty")
 	fs.Float64Var(&f.rate, "spotify-refresh-rate", 10, "tokens a second that are refreshed at most")
 }
 
@@ -54,14 +60,17 @@ func (f *spotifyFlags) check(fs *flag.FlagSet) (wrong []string) {
 			wrong = append(wrong, "-spotify-redirect-uri "+err.Error())
 		}
 	}
+	if _, err := f.sources(); err != nil {
+		wrong = append(wrong, err.Error())
+	}
 	if !(f.rate > 0) {
 		wrong = append(wrong, "-spotify-refresh-rate must be above 0")
 	}
 	return wrong
 }
 
-// openSpotify links accounts over a store; nil where the flags do not ask for it.
-func openSpotify(f flags, s store.Store, addr net.Addr, log *slog.Logger, m *metrics) (*spotify.Links, error) {
+// openSpotify links accounts over a store, with their music beside the host's; nil where the flags do not ask for it.
+func openSpotify(f flags, s store.Store, host tunevector.MusicProvider, addr net.Addr, log *slog.Logger, m *metrics) (*listening, error) {
 	o := spotify.Options{
 		ClientID: f.spotify.clientID, RedirectURI: f.spotify.redirect, AccountsURL: f.spotify.baseURL, APIURL: f.spotify.baseURL,
 		RefreshRate: f.spotify.rate, Logger: log, Observer: m,
@@ -82,12 +91,16 @@ func openSpotify(f flags, s store.Store, addr net.Addr, log *slog.Logger, m *met
 	if o.Cipher, err = keys(f, log); err != nil {
 		return nil, err
 	}
-	links, err := spotify.NewLinks(s, o)
-	if err != nil {
+	l := &listening{}
+	l.attach(&o)
+	if l.links, err = spotify.NewLinks(s, o); err != nil {
 		return nil, fmt.Errorf("spotify: %w", err)
 	}
+	if err := l.open(f.spotify, s, host, log, m); err != nil {
+		return nil, errors.Join(err, l.links.Close())
+	}
 	log.Info("Spotify accounts can be linked", "redirect_uri", o.RedirectURI)
-	return links, nil
+	return l, nil
 }
 
 // fromFile reads what is secret from a file, or from the environment where none is named.

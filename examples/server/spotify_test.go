@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +22,10 @@ import (
 func TestSpotify(t *testing.T) {
 	fake := spotifytest.New(spotifytest.Options{RotateRefreshTokens: true})
 	fake.Add(spotifytest.Account{ID: "ada", DisplayName: "Ada"})
+	songs := fake.AddTracks(
+		spotifytest.Track{Name: "Xylomancy", Artists: []string{"Zzyzx Ensemble"}, Milliseconds: 240_000}, spotifytest.Track{Name: "Ouija", Artists: []string{"Qwlghm"}, Milliseconds: 200_000},
+	)
+	fake.SetLibrary("ada", spotifytest.Library{Saved: songs, Top: songs, TopArtists: []string{"Zzyzx Ensemble"}})
 	fake.Start()
 	defer fake.Close()
 	dir := t.TempDir()
@@ -38,16 +44,27 @@ func TestSpotify(t *testing.T) {
 	require.Equal(t, 201, status)
 	_, session := call(t, s.client, http.MethodPost, s.base+"/sessions", "", `{"username":"ada","password":"correct horse battery"}`)
 	token, me := session["token"].(string), "/profiles/"+session["profileId"].(string)+"/spotify-link"
-	status, begun := call(t, s.client, http.MethodPost, s.base+me, token, "")
+	status, begun := call(t, s.client, http.MethodPost, s.base+me, token, `{"scopes":["playlist-modify-private"]}`)
 	require.Equal(t, 201, status, begun)
 	status, ended := browse(t, s.client, begun["authorizeUrl"].(string))
 	require.Equal(t, 200, status, ended)
 	require.Equal(t, "linked", ended["outcome"])
 	_, link := call(t, s.client, http.MethodGet, s.base+me, token, "")
 	require.Equal(t, "linked", link["state"])
+	profile := strings.TrimSuffix(me, "/spotify-link")
+	_, liked := call(t, s.client, http.MethodGet, s.base+profile+"/preferences", token, "")
+	require.Equal(t, "Zzyzx Ensemble", liked["preferences"].([]any)[0].(map[string]any)["value"])
+	status, made := call(t, s.client, http.MethodPost, s.base+profile+"/tune-vectors", token,
+		`{"name":"Mine","mode":"ai","durationMinutes":30,"pinned":[{"position":1,"trackId":"`+songs[0]+`"}]}`)
+	require.Equal(t, 201, status, made)
+	vector := s.base + profile + "/tune-vectors/" + made["tuneVectorId"].(string)
+	status, written := call(t, s.client, http.MethodPost, vector+"/spotify-playlist", token, "")
+	require.Equal(t, 200, status, written)
+	require.Contains(t, fake.Playlists("ada")[0].URIs, "spotify:track:"+songs[0])
 	require.Zero(t, s.stop(), s.stderr.String())
 	require.NotContains(t, s.stderr.String(), fake.ClientSecret())
 
+	was := s.base
 	s = start(t, args...)
 	s.client.Jar = jar
 	status, ended = browse(t, s.client, s.base+"/sign-in/spotify")
@@ -55,6 +72,9 @@ func TestSpotify(t *testing.T) {
 	require.Equal(t, "signed-in", ended["outcome"])
 	status, _ = call(t, s.client, http.MethodDelete, s.base+me, ended["token"].(string), "")
 	require.Equal(t, 200, status)
+	status, made = call(t, s.client, http.MethodGet, s.base+strings.TrimPrefix(vector, was), ended["token"].(string), "")
+	require.Equal(t, 200, status)
+	require.NotContains(t, fmt.Sprint(made), songs[0], "unlinked, it plays the catalog's music")
 	require.Zero(t, s.stop(), s.stderr.String())
 }
 
@@ -87,6 +107,8 @@ func TestSpotifyFlags(t *testing.T) {
 	}{
 		{[]string{"-spotify-base-url", "https://example.com"}, 2, "-spotify-base-url goes with -spotify-client-id"},
 		{append(memory, "-spotify-redirect-uri", "http://localhost:8080/spotify/callback"), 2, "-spotify-redirect-uri must not be at localhost, which Spotify refuses"},
+		{append(memory, "-spotify-features", "deezer, guesses"), 2, `-spotify-features knows reccobeats and deezer, and not "guesses"`},
+		{append(memory, "-spotify-market", "sweden"), 1, "Market: must be a country"},
 		{append(memory, "-spotify-refresh-rate", "0"), 2, "-spotify-refresh-rate must be above 0"},
 		{append(memory, "-spotify-client-secret-file", filepath.Join(dir, "none")), 1, "no such file"},
 		{append(memory, "-spotify-keys", filepath.Join(dir, "none")), 1, "no such file"},

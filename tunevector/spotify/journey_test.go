@@ -119,6 +119,9 @@ func TestWholeJourney(t *testing.T) {
 	recommended := l.do(t, http.MethodGet, l.path+"/recommendations?limit=100", nil).is(t, 200)
 	require.Contains(t, recommended.text, "Xylomancy")
 
+	export := l.do(t, http.MethodGet, l.path+"/export", nil).is(t, 200)
+	require.Len(t, export.body["library"], len(w.songs), "all that is held is in the export")
+
 	// Some of it is heard, and some of it is named by the listener.
 	now := w.clock.Now().UTC().Format(time.RFC3339)
 	var events []any

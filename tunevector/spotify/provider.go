@@ -75,6 +75,8 @@ var (
 	_ tunevector.GenreLister    = (*Provider)(nil)
 	_ tunevector.ListenerTracks = (*Provider)(nil)
 	_ tunevector.Lender         = (*Provider)(nil)
+	_ tunevector.LibraryHolder  = (*Provider)(nil)
+	_ preference.Importer       = (*Provider)(nil)
 )
 
 // The defaults, and bounds.
@@ -477,6 +479,19 @@ func (p *Provider) Genres(ctx context.Context, kind tunevector.Kind) ([]string, 
 		return nil, ctx.Err()
 	}
 	return lister.Genres(ctx, kind)
+}
+
+// Library returns what is kept of a listener's library, and of what was found for them; nil where that is nothing. It asks Spotify nothing.
+func (p *Provider) Library(ctx context.Context, listener uuid.UUID) ([]tunevector.Track, error) {
+	s, err := p.read(ctx, listener)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	all := make([]tunevector.Track, len(s.tracks))
+	for i, t := range s.tracks {
+		all[i] = copied(t)
+	}
+	return all, nil
 }
 
 // Guard returns what must be part of every Apply that keeps something of the listener's which came from Spotify; nothing where no account is linked.
