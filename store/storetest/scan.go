@@ -276,9 +276,9 @@ func checkScanUnderWriters(e *env) {
 		return
 	}
 	all := e.scattered(40)[store.Models] // every second one stays
-	comes := make([]store.Key, 40)       // and the others, as these, go and come again for ever
-	for i := range comes {
-		comes[i] = store.Key{Table: store.Models, Partition: e.partition(), Sort: "comes"}
+	var comes []store.Key                // these, and the others, go and come again for ever
+	for range 40 {
+		comes = append(comes, store.Key{Table: store.Models, Partition: e.partition(), Sort: "comes"})
 	}
 	for i := 0; i < len(all); i += 2 {
 		comes = append(comes, all[i].Key)
