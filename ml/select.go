@@ -141,7 +141,7 @@ var ErrNothingHeld = errors.New("ml: nothing to choose a model by: no listener h
 
 // Select fits models of the algorithms with one set of hyperparameters after the other, and chooses one by NDCG@10 on validation cells.
 //
-// First come the defaults of each algorithm. From then on, the algorithm of the next trial is the one with the greatest upper confidence bound: its best
+// First come the defaults of each algorithm, then what else a [Starter] begins with. From then on, the algorithm of the next trial is the one with the greatest upper confidence bound: its best
 // NDCG@10 plus a bonus for those seldom tried (Auer, Cesa-Bianchi and Fischer, "Finite-time analysis of the multiarmed bandit problem", 2002). Its
 // hyperparameters are drawn at random, one time in three, or around the best so far. A fit that goes on in steps is given up when it is worse after a
 // step than half of the algorithm's fits were after as many (the median rule of Golovin et al., "Google Vizier", 2017).
@@ -407,6 +407,11 @@ func (s *search) next(n int) (*arm, Values) {
 	for _, a := range s.arms {
 		if len(a.trials) == 0 {
 			return a, a.fixed
+		}
+	}
+	for _, a := range s.arms {
+		if v := a.start(); v != nil {
+			return a, v
 		}
 	}
 	for {

@@ -61,6 +61,29 @@ const (
 	drawFar   = 0.3     // of the searched range: the largest standard deviation of a move
 )
 
+// Starter is an [Algorithm] that suits other data with other values than its defaults. A search tries these early.
+type Starter interface {
+	// Starts returns such values.
+	Starts() []Values
+}
+
+// start returns the next of an algorithm's values to begin with that was not tried; nil if there is none.
+func (a *arm) start() Values {
+	from, ok := a.Algorithm.(Starter)
+	if !ok || a.best == nil {
+		return nil
+	}
+	for _, more := range from.Starts() {
+		v := maps.Clone(more)
+		maps.Copy(v, a.fixed)
+		if key := a.key(v); !a.tried[key] {
+			a.tried[key] = true
+			return v
+		}
+	}
+	return nil
+}
+
 // propose returns values that were not tried yet; nil if none turn up.
 func (a *arm) propose(r *rand.Rand) Values {
 	if len(a.searched) == 0 {

@@ -22,7 +22,10 @@ import (
 // Algorithm is ml.Algorithm "als".
 type Algorithm struct{}
 
-var _ ml.Algorithm = Algorithm{}
+var (
+	_ ml.Algorithm = Algorithm{}
+	_ ml.Starter   = Algorithm{}
+)
 
 // Name implements ml.Algorithm.
 func (Algorithm) Name() string { return "als" }
@@ -39,6 +42,11 @@ func (Algorithm) Parameters() []ml.Parameter {
 		{Name: "iterations", Doc: "of all listeners and all items", Default: 15, Min: 1, Max: 1000, Whole: true},
 		{Name: "steps", Doc: "of the conjugate gradient method for each row in each iteration", Default: 3, Min: 1, Max: 100, Whole: true},
 	}
+}
+
+// Starts implements ml.Starter: regularization that grows with frequency fits data of any size and density.
+func (Algorithm) Starts() []ml.Values {
+	return []ml.Values{{"frequency": "1", "regularization": "0.3"}}
 }
 
 // options are values read.

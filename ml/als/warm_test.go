@@ -84,3 +84,25 @@ func Example() {
 	fmt.Println("who has heard x may like y more than z:", scores[1] > scores[2])
 	// Output: who has heard x may like y more than z: true
 }
+
+// A search begins with the defaults, and goes on with what suits other data.
+func TestStarts(t *testing.T) {
+	t.Parallel()
+	d := mltest.Planted(60, 40, 4, 1)
+	for _, fixed := range []ml.Values{nil, {"frequency": "0.5"}, {"frequency": "1", "regularization": "0.3"}} {
+		s, err := ml.Select(t.Context(), d, ml.SelectOptions{
+			Algorithms: []ml.Algorithm{als.Algorithm{}}, Fixed: map[string]ml.Values{"als": fixed}, Trials: 3, Seed: 1, NoBlend: true, OneHoldout: true,
+		})
+		require.NoError(t, err)
+		require.Len(t, s.Trials, 3)
+		second := s.Trials[1].Values
+		switch {
+		case fixed == nil:
+			require.Equal(t, ml.Values{"frequency": "1", "regularization": "0.3"}, second)
+		case fixed["regularization"] == "":
+			require.Equal(t, ml.Values{"frequency": "0.5", "regularization": "0.3"}, second)
+		default:
+			require.Greater(t, len(second), 2, "it was tried already")
+		}
+	}
+}

@@ -41,7 +41,7 @@ func (Algorithm) Parameters() []ml.Parameter {
 		{Name: "decay", Doc: "how strongly what is learned is kept small, of each step", Default: 0.1, Min: 0, Max: 100, From: 0.01, To: 3, Log: true},
 		{Name: "negatives", Doc: "items not heard that are drawn for each that was", Default: 4, Min: 1, Max: 100, Whole: true, From: 2, To: 16, Log: true},
 		{Name: "start", Doc: "where the products begin: at the vectors of iALS, or at random", Choices: []string{"als", "random"}, Kept: true},
-		{Name: "regularization", Doc: "of that iALS, for each cell of a listener or item", Default: 1, Min: 0, Max: 1e9, From: 0.1, To: 10, Log: true},
+		{Name: "regularization", Doc: "of that iALS, for each cell of a listener or item", Default: 0.3, Min: 0, Max: 1e9, From: 0.1, To: 10, Log: true},
 		{Name: "batch", Doc: "cells of a step, in whole listeners; at most a sixteenth of all", Default: 4096, Min: 1, Max: 1 << 20, Whole: true},
 		{Name: "epochs", Doc: "of all listeners", Default: 5, Min: 1, Max: 10000, Whole: true, From: 2, To: 20, Log: true},
 	}
