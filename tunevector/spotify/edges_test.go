@@ -59,6 +59,52 @@ func TestInvalidGrantAfterSomebodyElseHasWon(t *testing.T) {
 	}
 }
 
+// Tokens that come too late, when another process has newer ones, are dropped.
+func TestTokensThatComeTooLate(t *testing.T) {
+	for _, nap := range []time.Duration{50 * time.Second, 46 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			slow := &broken{}
+			b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
+				slow.Store = s
+				return slow
+			})
+			id := b.linked(t)
+			other := b.process(t, b.store)
+			time.Sleep(time.Hour)
+			asleep := make(chan struct{})
+			var once sync.Once
+			slow.apply = func(writes []store.Write, next func() error) error {
+				if brings(writes, "spotify#link", `"generation":2`) { // the swap
+					once.Do(func() {
+						close(asleep)
+						time.Sleep(nap)
+					})
+				}
+				return next()
+			}
+			var all sync.WaitGroup
+			all.Go(func() {
+				token, err := b.links.Token(t.Context(), id)
+				if err != nil || !b.good(t, token) {
+					t.Error(token, err)
+				}
+			})
+			<-asleep
+			theirs, err := other.Token(t.Context(), id)
+			require.NoError(t, err)
+			all.Wait()
+			require.NoError(t, b.links.Work(t.Context()))
+			for _, l := range []*spotify.Links{b.links, other} {
+				token, err := l.Token(t.Context(), id)
+				require.NoError(t, err)
+				require.Equal(t, theirs, token)
+			}
+			require.Len(t, b.due(t, id), 1)
+			require.NoError(t, b.links.Close())
+		})
+	}
+}
+
 // A limit that gives nobody a turn in time is told, and no lease is taken meanwhile.
 func TestNoTurnInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
