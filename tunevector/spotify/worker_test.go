@@ -46,7 +46,7 @@ func TestTenThousandListeners(t *testing.T) {
 		require.Len(t, asked, listeners)
 		fastest := 0
 		for i, j := 0, 0; i < len(asked); i++ {
-			for asked[i].Sub(asked[j]) >= time.Second {
+			for asked[i].Sub(asked[j]) >= time.Second-time.Microsecond { // the limiter reckons in floating point
 				j++
 			}
 			fastest = max(fastest, i-j+1)
