@@ -45,12 +45,19 @@ func (v *vectorRecord) guarded(writes, guard []store.Write) ([]store.Write, erro
 	return append(writes, guard...), nil
 }
 
-// lent reports whether anything that a plan is made of is lent: tracks, or the taste.
-func (c *composition) lent(p *planRecord) bool {
-	return c.listener.taste.Imported() || slices.ContainsFunc(p.Tracks, func(t trackRecord) bool {
-		known := c.tracks[t.ID]
-		return known != nil && known.Provenance != FromCatalog && c.listener.linked
-	})
+// lends reports whether anything that a plan is made of is lent: tracks, or the taste. It is not asked whether an account is linked: while one is being unlinked a
+// provider may have its music still.
+func (s *Service) lends(ctx context.Context, c *composition, p *planRecord) (bool, error) {
+	lender, ok := s.music.(Lender)
+	if !ok || c.listener.taste.Imported() {
+		return ok, nil
+	}
+	ids := make([]string, len(p.Tracks))
+	for i, t := range p.Tracks {
+		ids[i] = t.ID
+	}
+	lent, err := lender.Lent(ctx, ids)
+	return len(lent) > 0, err
 }
 
 // honors reports whether a vector may stay as it was planned: its consents live, and nothing was lent that was taken back.

@@ -28,6 +28,7 @@ type lender struct {
 	link    string // the id of the link of the house's listener; "": none
 	written []tunevector.TuneVector
 	err     error
+	late    bool // its music is there still, though no account is linked any more
 }
 
 var (
@@ -100,7 +101,7 @@ func (l *lender) Lent(_ context.Context, ids []string) (map[string]bool, error) 
 }
 
 func (l *lender) without(tracks []tunevector.Track, listener uuid.UUID) []tunevector.Track {
-	if l.linked() != "" && listener == l.h.listener {
+	if (l.linked() != "" || l.late) && listener == l.h.listener {
 		return tracks
 	}
 	return slices.DeleteFunc(tracks, func(t tunevector.Track) bool { return isLent(t.ID) })
@@ -360,6 +361,25 @@ func TestNothingLentWithoutLink(t *testing.T) {
 
 func found(genre string) preference.Import {
 	return preference.Import{Source: preference.Spotify, Preferences: []preference.Addition{{Type: preference.Genre, Value: genre}}}
+}
+
+// While an account is being unlinked its music may be there still. Nothing is made of it then.
+func TestUnlinkedAndStillThere(t *testing.T) {
+	h, l := borrowing(t)
+	v, err := h.Create(t.Context(), h.listener, hour)
+	require.NoError(t, err)
+	l.late = true
+	l.cut(t)
+	_, err = h.Create(t.Context(), h.listener, hour)
+	require.ErrorIs(t, err, fault.ErrUnavailable)
+	_, err = h.Get(t.Context(), h.listener, v.ID)
+	require.ErrorIs(t, err, fault.ErrUnavailable)
+	l.late = false
+	require.NoError(t, h.Withdraw(t.Context(), h.listener))
+	require.Empty(t, bytesLent(t, h))
+	sorted, err := h.Update(t.Context(), h.listener, v.ID, func(d *tunevector.Definition) error { d.Order = tunevector.TempoAscending; return nil }, store.Version{})
+	require.NoError(t, err)
+	require.Empty(t, lentOf(sorted))
 }
 
 // Whatever fails on the way, a second try finishes it.

@@ -249,7 +249,10 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	}
 	plan := c.plan(solution)
 	v.Revision = plan.Revision
-	v.Lent = c.lent(plan) || len(r.keep) > 0 && before.Lent
+	if v.Lent, err = s.lends(ctx, c, plan); err != nil {
+		return nil, err
+	}
+	v.Lent = v.Lent || len(r.keep) > 0 && before.Lent
 	return &replanned{plan, c.tracks, c.situation.reasons}, nil
 }
 

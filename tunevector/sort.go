@@ -56,7 +56,11 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	sorted := c.plan(solution)
 	v.Revision = sorted.Revision
 	v.consent(l.tasteConsents())
-	v.Lent = v.Lent || c.lent(sorted)
+	lent, err := s.lends(ctx, c, sorted)
+	if err != nil {
+		return nil, err
+	}
+	v.Lent = v.Lent || lent
 	return &replanned{record: sorted, tracks: c.tracks}, nil
 }
 
