@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -58,8 +59,8 @@ func (f *flags) validate(ctx context.Context, in *input, stdout io.Writer) error
 			return err
 		}
 		in.tellScore(stdout, way.name, all, x.judgments, x.raw)
-		if len(x.audited) > 0 {
-			fmt.Fprintf(stdout, "  the audit left out: %v\n", x.audited)
+		for _, name := range slices.Sorted(maps.Keys(x.audited)) {
+			fmt.Fprintf(stdout, "  the audit found %s in %d of %d folds\n", name, x.audited[name], way.n)
 		}
 		s := in.score(all, x.judgments, x.raw)
 		with, without = append(with, s.with), append(without, s.without)
@@ -127,14 +128,14 @@ type crossing struct {
 	judgments []ml.Judgment
 	raw       []ml.Judgment            // before they were stretched
 	unknown   map[string][]ml.Judgment // by the variable that was unknown
-	audited   []string
+	audited   map[string]int           // in how many folds a variable was found
 }
 
 const everything = "everything"
 
 // crossed foretells each answer by a model that was chosen and fitted without its fold.
 func (f *flags) crossed(ctx context.Context, in *input, all []ml.Answer, way folding) (*crossing, error) {
-	x := &crossing{judgments: make([]ml.Judgment, len(all)), raw: make([]ml.Judgment, len(all)), unknown: map[string][]ml.Judgment{}}
+	x := &crossing{judgments: make([]ml.Judgment, len(all)), raw: make([]ml.Judgment, len(all)), unknown: map[string][]ml.Judgment{}, audited: map[string]int{}}
 	if f.unknown {
 		x.unknown[everything] = make([]ml.Judgment, len(all))
 		for _, a := range in.aspects {
@@ -181,7 +182,11 @@ func (f *flags) crossed(ctx context.Context, in *input, all []ml.Answer, way fol
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	x.audited = slices.Compact(slices.Sorted(slices.Values(slices.Concat(audited...))))
+	for _, names := range audited {
+		for _, name := range names {
+			x.audited[name]++
+		}
+	}
 	return x, nil
 }
 

@@ -201,21 +201,34 @@ func likelihood(liking, logit float64) float64 {
 
 const (
 	calibrationSteps = 20
-	calibrationPrior = 4   // precision
-	effectBefore     = 0.5 // what is expected of effects before any was seen
+	calibrationPrior = 4    // precision
+	effectBefore     = 0.5  // what is expected of effects before any was seen
+	effectWorth      = 1.92 // nats, over all answers: half of what chi-squared with one degree of freedom is above in 5 % of cases
 )
 
-// calibrate fits a calibration to the answers that in lets pass, by Newton's method; the effect counts from 0 up, and 0 it is where that is no worse.
+// calibrate fits a calibration to the answers that in lets pass, by Newton's method; the effect counts from 0 up. It is 0 unless the answers are so much likelier with it that chance alone would make them so in
+// one case of twenty (the test of Wilks, "The large-sample distribution of the likelihood ratio", 1938).
 func (f *fitting) calibrate(in func(i int) bool) calibration {
 	some := func(i int) bool { return in(i) && !f.aside[i] }
-	x := f.newton(some, true)
-	if x[2] <= 0 {
-		x = f.newton(some, false)
+	with, without := f.newton(some, true), f.newton(some, false)
+	if with.Effect <= 0 || f.likely(some, with)-f.likely(some, without) < effectWorth {
+		return without
 	}
-	return calibration{x[0], x[1], x[2]}
+	return with
 }
 
-func (f *fitting) newton(in func(i int) bool, effects bool) [3]float64 {
+// likely returns the logarithm of the likelihood of the answers that in lets pass.
+func (f *fitting) likely(in func(i int) bool, c calibration) float64 {
+	sum := 0.0
+	for i, liking := range f.likes {
+		if in(i) {
+			sum += f.all.weights[i] * likelihood(liking, c.of(float64(f.base[i]), float64(f.effect[i])))
+		}
+	}
+	return sum
+}
+
+func (f *fitting) newton(in func(i int) bool, effects bool) calibration {
 	const n = 3
 	before := [n]float64{0, 1, effectBefore}
 	precision := [n]float64{1e-3, calibrationPrior, calibrationPrior}
@@ -253,7 +266,7 @@ func (f *fitting) newton(in func(i int) bool, effects bool) [3]float64 {
 			break
 		}
 	}
-	return x
+	return calibration{x[0], x[1], x[2]}
 }
 
 // solve3 solves h · x = g by elimination, for a matrix that is positive definite.
