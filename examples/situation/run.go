@@ -125,7 +125,10 @@ func (f *flags) work(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	f.tell(stdout, chosen)
-	model := chosen.Model()
+	model, err := in.model(ctx, chosen, learned)
+	if err != nil {
+		return err
+	}
 	if valid := in.valid.answered(); len(valid) > 0 {
 		raw := judged(model, valid)
 		in.tellScore(stdout, "valid", valid, in.told(chosen, learned, raw), raw)
@@ -199,6 +202,14 @@ func together(all, asked []ml.Answer) bool {
 	return float64(n) > seldom*float64(len(asked))
 }
 
+// model returns the chosen model, fitted again where it was not kept: a smaller one that is no different from the best of its kind.
+func (in *input) model(ctx context.Context, chosen *ml.Selection, all []ml.Answer) (ml.Model, error) {
+	if m := chosen.Model(); m != nil {
+		return m, nil
+	}
+	return in.refit(ctx, chosen, all)
+}
+
 // refit fits what was chosen to other answers.
 func (in *input) refit(ctx context.Context, chosen *ml.Selection, all []ml.Answer) (ml.Model, error) {
 	a, v := chosen.Chosen()
@@ -267,6 +278,9 @@ func newStretching(chosen *ml.Selection, all []ml.Answer) stretching {
 	least := math.Inf(1)
 	for percent := 80; percent <= 160; percent += 5 {
 		s, sum := stretching{best.mean, float64(percent) / 100}, 0.0 //nolint:mnd // a hundredth
+		if len(held) != len(likings) {
+			return best // nothing was kept of it
+		}
 		for i, j := range held {
 			sum += math.Abs(likings[i] - s.of(j.Probability))
 		}
