@@ -73,7 +73,10 @@ func TestPretrainingStops(t *testing.T) {
 func TestStartIsNotSearched(t *testing.T) {
 	t.Parallel()
 	d := mltest.Planted(60, 40, 4, 1)
-	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: []ml.Algorithm{neumf.Algorithm{}}, Trials: 8, Seed: 1, NoBlend: true})
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{
+		Algorithms: []ml.Algorithm{neumf.Algorithm{}}, Trials: 6, Seed: 1, NoBlend: true, OneHoldout: true,
+		Fixed: map[string]ml.Values{"neumf": {"factors": "4", "hidden": "4", "epochs": "1", "negatives": "2"}},
+	})
 	require.NoError(t, err)
 	require.Greater(t, len(s.Trials), 4)
 	for _, trial := range s.Trials {
