@@ -79,6 +79,7 @@ type Trial struct {
 
 	gains       []float64  // of each listener, or of each answer
 	secondGains []float64  // likewise, on the second holdout
+	past        bool       // the second holdout lies further in the past than the first
 	held        []Judgment // of each answer
 }
 

@@ -20,8 +20,7 @@ func (s *search) choose() {
 	if s.second != nil {
 		both := slices.DeleteFunc(slices.Clone(order), func(i int) bool { return s.all.Trials[i].Second == nil })
 		if len(both) > 0 {
-			order = both
-			slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(s.all.Trials[b].mean(), s.all.Trials[a].mean()) })
+			order = s.all.byBoth(both)
 		}
 	}
 	if len(order) == 0 {
@@ -80,16 +79,50 @@ func same(a, b *Trial) bool {
 	return mean <= min(standard, different)
 }
 
-// gap returns by how much the score of a is above that of b, and the standard error of that, on both holdouts where both were measured on the second.
-func gap(a, b *Trial) (mean, standard float64) {
-	differences := make([]float64, 0, len(a.gains)+len(a.secondGains))
-	for i := range a.gains {
-		differences = append(differences, a.gains[i]-b.gains[i])
-	}
-	if a.Second != nil && b.Second != nil {
-		for i := range a.secondGains {
-			differences = append(differences, a.secondGains[i]-b.secondGains[i])
+// byBoth returns trials that were measured on both holdouts, the best on the first of them first, in the order of their means. Those that the first holdout
+// has settled to be worse than its best come last.
+func (s *Selection) byBoth(order []int) []int {
+	var open, settled []int
+	for _, i := range order {
+		if clearly(&s.Trials[order[0]], &s.Trials[i]) {
+			settled = append(settled, i)
+		} else {
+			open = append(open, i)
 		}
+	}
+	for _, part := range [][]int{open, settled} {
+		slices.SortStableFunc(part, func(a, b int) int { return cmp.Compare(s.Trials[b].mean(), s.Trials[a].mean()) })
+	}
+	return append(open, settled...)
+}
+
+// settles is how many standard errors are no matter of chance.
+const settles = 2
+
+// clearly reports whether the first holdout alone settles that a is better than b: where the second lies further in the past, and may ask for what the present
+// does not. Else both say as much, and what was best of many on the first was so by luck, too.
+func clearly(a, b *Trial) bool {
+	if !a.past {
+		return false
+	}
+	mean, standard := meanError(minus(nil, a.gains, b.gains))
+	return mean > settles*standard
+}
+
+// minus appends to d the differences of gains.
+func minus(d, a, b []float64) []float64 {
+	for i := range a {
+		d = append(d, a[i]-b[i])
+	}
+	return d
+}
+
+// gap returns by how much the score of a is above that of b, and the standard error of that: on both holdouts where both were measured on the second and the first does not
+// settle it.
+func gap(a, b *Trial) (mean, standard float64) {
+	differences := minus(make([]float64, 0, len(a.gains)+len(a.secondGains)), a.gains, b.gains)
+	if a.Second != nil && b.Second != nil && !clearly(a, b) && !clearly(b, a) {
+		differences = minus(differences, a.secondGains, b.secondGains)
 	}
 	return meanError(differences)
 }

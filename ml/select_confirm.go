@@ -61,7 +61,8 @@ func (s *search) confirmKeep() time.Duration {
 }
 
 // confirm fits the best trials of the best algorithms once more, without another tenth of each listener's cells, and measures them by those. What was best of many on the first
-// holdout was so by luck, too; from here on an algorithm's best is the one with the greatest mean of both.
+// holdout was so by luck, too; from here on an algorithm's best is the one with the greatest mean of both, and so is the best of all. Where times are known, what the
+// first holdout has settled stays.
 func (s *search) confirm(ctx context.Context) {
 	if s.confirmKeep() == 0 {
 		return
@@ -114,7 +115,7 @@ func (s *search) rankAgain(ctx context.Context, m Model, t *Trial) bool {
 		return false
 	}
 	metrics := r.metrics()
-	t.Second, t.secondGains = &metrics, r.gains
+	t.Second, t.secondGains, t.past = &metrics, r.gains, s.train.Times != nil
 	s.all.Trials[t.Number-1] = *t
 	return true
 }
