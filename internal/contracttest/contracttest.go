@@ -19,7 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Env names the file: openapi.yaml of github.com/sonallux/spotify-web-api, version 2026.5.31. What needs it is skipped without it; CI has it.
+// Env names the file: openapi.yaml of github.com/sonallux/spotify-web-api, version 2026.5.31. What needs it is skipped without it.
 const Env = "RHYTHMIQ_SPOTIFY_CONTRACT"
 
 // Contract is the description of the Web API.
