@@ -218,7 +218,10 @@ func (o owner) name() string {
 	return o.ID
 }
 
-// is reports whether it is the same account.
+// is reports whether it is the same account. Where both have the lasting id, that alone decides: the other one may have come to somebody else.
 func (o owner) is(other owner) bool {
-	return o.AccountID != "" && o.AccountID == other.AccountID || o.ID != "" && o.ID == other.ID
+	if o.AccountID != "" && other.AccountID != "" {
+		return o.AccountID == other.AccountID
+	}
+	return o.ID != "" && o.ID == other.ID
 }

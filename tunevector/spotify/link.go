@@ -92,7 +92,7 @@ func (l *Links) Finish(ctx context.Context, c linking.Callback) (out linking.Out
 		return l.signedIn(ctx, out, who, t)
 	}
 	out.ProfileID = f.ProfileID
-	rec, err := l.link(ctx, f.ProfileID, who, t)
+	rec, err := l.link(ctx, f.ProfileID, uuid.Nil, who, t)
 	out.Link = l.shown(rec)
 	return out, err
 }
@@ -106,14 +106,18 @@ var (
 	errTaken         = fault.New(fault.Conflict, "This Spotify account is linked to another profile")
 )
 
-// link makes who's account that of a profile, with more writes in the same Apply. An account that is linked to it already is authorized anew.
-func (l *Links) link(ctx context.Context, profileID uuid.UUID, who owner, t tokens, more ...store.Write) (record, error) {
+// errEnded: the link that was to be authorized anew is no more.
+var errEnded = errors.New("spotify: the link has ended")
+
+// link makes who's account that of a profile, with more writes in the same Apply. An account that is linked to it already is authorized anew; where only is an id,
+// nothing else is done than that, to the link of that id.
+func (l *Links) link(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, more ...store.Write) (record, error) {
 	for attempt := 1; ; attempt++ {
-		claims, had, err := l.claims(ctx, profileID, who)
+		claims, err := l.claims(ctx, profileID, who)
 		if err != nil {
 			return record{}, err
 		}
-		rec, err := l.save(ctx, profileID, who, t, had, append(claims, more...))
+		rec, err := l.save(ctx, profileID, only, who, t, append(claims, more...))
 		switch {
 		case store.Has(err, profile.GateKey(profileID)):
 			return record{}, profile.ErrNotFound
@@ -145,37 +149,50 @@ func (l *Links) linked(ctx context.Context, profileID uuid.UUID) {
 	}
 }
 
-// claims returns the writes that make who's account the profile's, or a conflict where it is another's. What the profile has already is not written again, and had
-// says that there is such: it is there as long as the link is.
-func (l *Links) claims(ctx context.Context, profileID uuid.UUID, who owner) (writes []store.Write, had bool, err error) {
+// claims returns the writes that make who's account the profile's, or a conflict where it is another's. They hold on to the claims as they were seen, also to those
+// that the profile has: whoever ends its link deletes them.
+func (l *Links) claims(ctx context.Context, profileID uuid.UUID, who owner) (writes []store.Write, err error) {
 	for _, key := range who.claimKeys() {
-		item, err := l.store.Get(ctx, key, store.Strong)
-		if errors.Is(err, store.ErrNotFound) {
-			writes = append(writes, put(key, claim{profileID}, store.Absent))
-			continue
-		}
-		var c claim
-		if err == nil {
-			err = item.Decode(&c)
-		}
-		if err == nil && c.ProfileID != profileID {
-			err = errTaken
-		}
+		item, c, found, err := l.claimed(ctx, key)
 		if err != nil {
-			return nil, false, err
+			return nil, err
 		}
-		had = true
+		seen := store.Absent
+		if found {
+			seen = store.VersionIs(item.Version)
+		}
+		if found && c.ProfileID != profileID {
+			_, r, linked, err := l.read(ctx, c.ProfileID)
+			if err != nil {
+				return nil, err
+			}
+			if linked && slices.Contains(r.Owner.claimKeys(), key) {
+				return nil, errTaken
+			}
+			// Left behind by a link that is no more.
+		}
+		writes = append(writes, put(key, claim{profileID}, seen))
 	}
-	return writes, had, nil
+	return writes, nil
 }
 
-// save keeps a link. Where the profile had a claim of it, it must be there still: else it was unlinked since, and the claim is gone too.
-func (l *Links) save(ctx context.Context, profileID uuid.UUID, who owner, t tokens, had bool, more []store.Write) (record, error) {
+// claimed reads a claim, strongly; false where there is none.
+func (l *Links) claimed(ctx context.Context, key store.Key) (store.Item, claim, bool, error) {
+	var c claim
+	item, err := l.store.Get(ctx, key, store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return item, c, false, nil
+	}
+	if err == nil {
+		err = item.Decode(&c)
+	}
+	return item, c, err == nil, err
+}
+
+// save keeps a link, and deletes the claims to ids that the account has no more.
+func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, more []store.Write) (record, error) {
 	var r record
 	_, err := store.Update(ctx, l.store, linkKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
-		if had && !found {
-			return nil, store.ErrConflict
-		}
 		now := l.o.Now().UTC().Truncate(time.Millisecond)
 		r = record{ID: uuid.New(), LinkedAt: now, Scopes: []string{}}
 		if found {
@@ -183,16 +200,25 @@ func (l *Links) save(ctx context.Context, profileID uuid.UUID, who owner, t toke
 			if err := old.Decode(&r); err != nil {
 				return nil, err
 			}
-			if !r.Owner.is(who) {
-				return nil, errSecondAccount
-			}
 		}
+		switch {
+		case only != uuid.Nil && (!found || r.ID != only):
+			return nil, errEnded
+		case found && !r.Owner.is(who):
+			return nil, errSecondAccount
+		}
+		ids := r.Owner.claimKeys()
 		r.Owner, r.Authorized = r.Owner.renewed(who), now
 		before, err := l.give(ctx, profileID, &r, t)
 		if err != nil {
 			return nil, err
 		}
 		writes := []store.Write{put(linkKey(profileID), r, store.None), put(gateKey(profileID, r.ID), struct{}{}, store.None), profile.Gate(profileID)}
+		for _, id := range ids {
+			if !slices.Contains(r.Owner.claimKeys(), id) {
+				writes = append(writes, store.Delete(id, store.None)) // ours, as it is that of the link as it stands
+			}
+		}
 		return append(append(writes, move(profileID, before, r.Due)...), more...), nil
 	})
 	return r, err

@@ -24,63 +24,77 @@ func (l *Links) BeginSignIn(ctx context.Context) (_ linking.Begun, err error) {
 
 // signedIn finds the profile of somebody who has proved whose account they have.
 func (l *Links) signedIn(ctx context.Context, out linking.Outcome, who owner, t tokens) (linking.Outcome, error) {
-	id, err := l.whose(ctx, who)
-	if err != nil {
-		return out, err
-	}
-	if id != uuid.Nil {
-		return l.welcome(ctx, out, id, who, t)
+	welcome, err := l.welcome(ctx, out, who, t)
+	if !errors.Is(err, errUnlinked) {
+		return welcome, err
 	}
 	if l.o.Register == nil {
 		out.SignIn = false
 		out.Pending, out.ExpiresAt, err = l.wait(ctx, who, t)
 		return out, err
 	}
-	if id, err = l.o.Register(ctx, Account{ID: who.name(), DisplayName: who.DisplayName}); err != nil {
+	if _, err := l.claims(ctx, uuid.Nil, who); err != nil {
+		return out, err // no profile is made for an account that it could not have
+	}
+	id, err := l.o.Register(ctx, Account{ID: who.name(), DisplayName: who.DisplayName})
+	if err != nil {
 		return out, fmt.Errorf("spotify: register: %w", err)
 	}
-	out.ProfileID = id
-	rec, err := l.link(ctx, id, who, t)
+	rec, err := l.link(ctx, id, uuid.Nil, who, t)
 	if errors.Is(err, errTaken) {
 		// The same account signed in twice at once, and the other one was registered first.
-		if first, found := l.whose(ctx, who); found == nil && first != uuid.Nil {
-			return l.welcome(ctx, out, first, who, t)
+		if welcome, first := l.welcome(ctx, out, who, t); first == nil {
+			return welcome, nil
 		}
 	}
-	out.Link = l.shown(rec)
+	out.ProfileID, out.Link = id, l.shown(rec)
 	return out, err
 }
 
-// whose returns the profile that an account is linked to, zero where there is none.
-func (l *Links) whose(ctx context.Context, who owner) (uuid.UUID, error) {
+// errUnlinked: an account is linked to no profile.
+var errUnlinked = errors.New("spotify: an account is linked to no profile")
+
+// whose returns the link of an account, and errUnlinked where there is none. A claim only says where to look: it is the link that says whose account it is.
+func (l *Links) whose(ctx context.Context, who owner) (uuid.UUID, record, error) {
 	for _, key := range who.claimKeys() {
-		item, err := l.store.Get(ctx, key, store.Strong)
-		if errors.Is(err, store.ErrNotFound) {
+		_, c, found, err := l.claimed(ctx, key)
+		if err != nil {
+			return uuid.Nil, record{}, err
+		}
+		if !found {
 			continue
 		}
-		var c claim
-		if err == nil {
-			err = item.Decode(&c)
+		_, r, found, err := l.read(ctx, c.ProfileID)
+		if err != nil {
+			return uuid.Nil, record{}, err
 		}
-		return c.ProfileID, err
+		if found && r.Owner.is(who) {
+			return c.ProfileID, r, nil
+		}
 	}
-	return uuid.Nil, nil
+	return uuid.Nil, record{}, errUnlinked
 }
 
-// welcome takes what somebody who signs in has authorized by it, unless that is less than what they had: a sign-in asks for no more than every link does.
-func (l *Links) welcome(ctx context.Context, out linking.Outcome, id uuid.UUID, who owner, t tokens) (linking.Outcome, error) {
-	out.ProfileID = id
-	_, rec, found, err := l.read(ctx, id)
-	if err != nil {
-		return out, err
-	}
-	if found && (rec.Tokens == nil || covers(t.scopes, rec.Scopes)) {
-		if rec, err = l.link(ctx, id, who, t); err != nil {
+// welcome finds who signs in, and takes what they have authorized by it, unless that is less than what they had: a sign-in asks for no more than every link does.
+// It is errUnlinked where the account is linked to no profile, or no longer.
+func (l *Links) welcome(ctx context.Context, out linking.Outcome, who owner, t tokens) (linking.Outcome, error) {
+	for attempt := 1; ; attempt++ {
+		id, rec, err := l.whose(ctx, who)
+		if err != nil {
 			return out, err
 		}
+		if rec.Tokens == nil || covers(t.scopes, rec.Scopes) {
+			rec, err = l.link(ctx, id, rec.ID, who, t)
+			if errors.Is(err, errEnded) && attempt < linkAttempts {
+				continue // unlinked since: look again
+			}
+			if err != nil {
+				return out, err
+			}
+		}
+		out.ProfileID, out.Link = id, l.shown(rec)
+		return out, nil
 	}
-	out.Link = l.shown(rec)
-	return out, nil
 }
 
 func covers(have, need []string) bool {
@@ -162,7 +176,7 @@ func (l *Links) Attach(ctx context.Context, profileID uuid.UUID, r linking.Reque
 		return Link{}, sealedAway(err, errNoPending)
 	}
 	p.Tokens.scopes, p.Tokens.expires = p.Scopes, p.Expires
-	rec, err := l.link(ctx, profileID, p.Owner, p.Tokens, store.Delete(key, store.VersionIs(item.Version)))
+	rec, err := l.link(ctx, profileID, uuid.Nil, p.Owner, p.Tokens, store.Delete(key, store.VersionIs(item.Version)))
 	if err != nil {
 		return Link{}, err
 	}

@@ -274,3 +274,140 @@ func TestTheStoreFailsAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// signsIn signs in by an account as Spotify would tell of it.
+func (b *bubble) signsIn(t *testing.T, account string) linking.Outcome {
+	t.Helper()
+	begun, err := b.links.BeginSignIn(t.Context())
+	require.NoError(t, err)
+	back := b.goes(t, begun)
+	b.fake.Inject(spotifytest.Fault{Path: "/v1/me", Times: 1, Status: 200, Body: account})
+	out, err := b.links.Finish(t.Context(), back)
+	require.NoError(t, err)
+	return out
+}
+
+// linksAs links an account as Spotify would tell of it.
+func (b *bubble) linksAs(t *testing.T, id uuid.UUID, account string) {
+	t.Helper()
+	begun, err := b.links.Begin(t.Context(), id, linking.Request{})
+	require.NoError(t, err)
+	back := b.goes(t, begun)
+	b.fake.Inject(spotifytest.Fault{Path: "/v1/me", Times: 1, Status: 200, Body: account})
+	_, err = b.links.Finish(t.Context(), back)
+	require.NoError(t, err)
+}
+
+// An account whose user id has changed is found by the new one, and by the old one no more: neither while it is linked nor after that.
+func TestAnotherUserID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{}, nil)
+		b.fake.Add(spotifytest.Account{ID: "ada"})
+		id := b.profile(t)
+		b.linksAs(t, id, `{"id":"old","account_id":"acc"}`)
+		b.linksAs(t, id, `{"id":"new","account_id":"acc"}`)
+		require.NotEmpty(t, b.signsIn(t, `{"id":"old"}`).Pending)
+		require.Equal(t, id, b.signsIn(t, `{"id":"new"}`).ProfileID)
+		require.Equal(t, id, b.signsIn(t, `{"id":"newer","account_id":"acc"}`).ProfileID)
+		require.NotEmpty(t, b.signsIn(t, `{"id":"new"}`).Pending)
+		require.NoError(t, b.links.Unlink(t.Context(), id))
+		time.Sleep(10 * time.Minute)
+		require.NotContains(t, everything(t, b.store), "spotify")
+		for _, account := range []string{`{"id":"old","account_id":"other"}`, `{"id":"newer"}`, `{"id":"newer","account_id":"acc"}`} {
+			out := b.signsIn(t, account)
+			require.False(t, out.SignIn)
+			require.Zero(t, out.ProfileID)
+			require.NotEmpty(t, out.Pending)
+		}
+	})
+}
+
+// Where both have a lasting id, it alone says whether two accounts are the same.
+func TestSameUserIDOfAnotherAccount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{}, nil)
+		b.fake.Add(spotifytest.Account{ID: "ada"})
+		id, another := b.profile(t), b.profile(t)
+		b.linksAs(t, id, `{"id":"ada","account_id":"acc-1"}`)
+		out := b.signsIn(t, `{"id":"ada","account_id":"acc-2"}`)
+		require.False(t, out.SignIn)
+		require.Zero(t, out.ProfileID)
+		require.Equal(t, "acc-1", b.state(t, id).Account.ID)
+		for _, profileID := range []uuid.UUID{id, another} {
+			_, err := b.links.Attach(t.Context(), profileID, linking.Request{Pending: out.Pending})
+			require.ErrorIs(t, err, rhythmiq.ErrConflict)
+		}
+		require.Equal(t, "acc-1", b.state(t, id).Account.ID)
+		require.Equal(t, spotify.None, b.state(t, another).State)
+
+		// Nor is a profile made for it, which could not have it.
+		b.links = b.process(t, b.store, func(o *spotify.Options) {
+			o.Register = func(context.Context, spotify.Account) (uuid.UUID, error) {
+				t.Error("registered")
+				return another, nil
+			}
+		})
+		begun, err := b.links.BeginSignIn(t.Context())
+		require.NoError(t, err)
+		back := b.goes(t, begun)
+		b.fake.Inject(spotifytest.Fault{Path: "/v1/me", Times: 1, Status: 200, Body: `{"id":"ada","account_id":"acc-2"}`})
+		out, err = b.links.Finish(t.Context(), back)
+		require.ErrorIs(t, err, rhythmiq.ErrConflict)
+		require.Zero(t, out.ProfileID)
+		require.Equal(t, id, b.signsIn(t, `{"id":"ada"}`).ProfileID, "where only one of them has one, the user id does")
+	})
+}
+
+// An account that is unlinked while its owner signs in signs nobody in, and is not linked again.
+func TestUnlinkedWhileSigningIn(t *testing.T) {
+	for name, reads := range map[string]int{"before the link is read": 1, "before it is authorized anew": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				down := &broken{}
+				b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
+					down.Store = s
+					return down
+				})
+				id := b.profile(t)
+				b.fake.Add(spotifytest.Account{ID: "ada"})
+				b.linksAs(t, id, `{"id":"ada"}`)
+				other, at := b.process(t, b.store), 0
+				down.get = func(key store.Key) error {
+					if key != spotify.Key(id, "link") {
+						return nil
+					}
+					if at++; at == reads {
+						return other.Unlink(t.Context(), id)
+					}
+					return nil
+				}
+				out := b.signsIn(t, `{"id":"ada"}`)
+				require.GreaterOrEqual(t, at, reads)
+				require.False(t, out.SignIn)
+				require.Zero(t, out.ProfileID)
+				require.NotEmpty(t, out.Pending)
+				require.Equal(t, spotify.None, b.state(t, id).State)
+			})
+		})
+	}
+}
+
+// A claim that a link has left behind signs nobody in, and keeps the account from nobody.
+func TestClaimLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{}, nil)
+		b.fake.Add(spotifytest.Account{ID: "ada"})
+		for name, left := range map[string]uuid.UUID{"never-linked": b.profile(t), "linked-to-another": b.linked(t)} {
+			body, err := store.Encode(map[string]any{"profileId": left})
+			require.NoError(t, err)
+			key := store.Key{Table: store.Users, Partition: store.HashPartition("spotify-user", name), Sort: "spotify#claim"}
+			require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: key, Body: body}, store.Absent)))
+			out := b.signsIn(t, `{"id":"`+name+`"}`)
+			require.False(t, out.SignIn)
+			id := b.profile(t)
+			_, err = b.links.Attach(t.Context(), id, linking.Request{Pending: out.Pending})
+			require.NoError(t, err)
+			require.Equal(t, id, b.signsIn(t, `{"id":"`+name+`"}`).ProfileID)
+		}
+	})
+}
