@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -53,4 +54,26 @@ func (k Kind) Due(ctx context.Context, s store.Store, now time.Time, limit int) 
 	}
 	slices.SortFunc(all, func(a, b Due) int { return strings.Compare(a.Item.Key.Sort, b.Item.Key.Sort) })
 	return all[:min(limit, len(all))], nil
+}
+
+// Waiting runs through all jobs of the kind that have a time, whether it has come or not, in no order. It reads strongly, and an error ends it.
+func (k Kind) Waiting(ctx context.Context, s store.Store) iter.Seq2[Due, error] {
+	return func(yield func(Due, error) bool) {
+		for n := range partitions {
+			q := store.Query{Table: store.Users, Partition: partition(n), Prefix: string(k) + "@", Read: store.Strong}
+			for item, err := range store.All(ctx, s, q) {
+				if err != nil {
+					yield(Due{}, err)
+					return
+				}
+				id, err := uuid.Parse(item.Key.Sort[strings.LastIndexByte(item.Key.Sort, '#')+1:])
+				if err != nil {
+					continue // nobody's
+				}
+				if !yield(Due{id, item}, nil) {
+					return
+				}
+			}
+		}
+	}
 }

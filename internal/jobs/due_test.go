@@ -51,3 +51,30 @@ func TestDue(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, some, 2)
 }
+
+func TestWaiting(t *testing.T) {
+	s := memstore.New(nil)
+	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	want := map[uuid.UUID]bool{}
+	for i, id := range ids() {
+		due(t, s, mow.DueKey(id, noon.AddDate(i, 0, 0)), mow.Key(id))
+		want[id] = true
+	}
+	odd := mow.DueKey(uuid.New(), noon)
+	odd.Sort = "mow-lawn@" + noon.Format(time.RFC3339) + "#nonsense"
+	due(t, s, odd)
+	got := map[uuid.UUID]bool{}
+	for job, err := range mow.Waiting(t.Context(), s) {
+		require.NoError(t, err)
+		require.Equal(t, job.Item.Key.Partition, mow.Key(job.ID).Partition)
+		got[job.ID] = true
+	}
+	require.Equal(t, want, got)
+	for _, err := range mow.Waiting(t.Context(), s) {
+		require.NoError(t, err)
+		break
+	}
+	for _, err := range mow.Waiting(t.Context(), &down{}) {
+		require.ErrorIs(t, err, store.ErrUnavailable)
+	}
+}

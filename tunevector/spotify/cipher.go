@@ -31,8 +31,9 @@ type CipherKey struct {
 }
 
 // Keyring is a Cipher: AES-256-GCM with a random nonce, the key's id in an authenticated header. To rotate keys without downtime: give all instances the
-// new key behind the old one, then put it in front, and drop the old one once everything was sealed anew. Tokens are with every refresh, which is
-// within the hour where the worker runs; flows and accounts that wait to be linked live for ten minutes.
+// new key behind the old one, then put it in front, and drop the old one when it has been behind for ten minutes, as long as flows and accounts that wait to be
+// linked live, and [Links.SealedBy] counts nothing under it. Tokens are sealed anew with every refresh: within the hour where the worker runs, and later where Spotify
+// cannot be reached. Those whose key was dropped too early are kept, and good again when it is back.
 //
 // A key may seal 2³² times before nonces are likely to meet (NIST SP 800-38D, 8.3): with 10,000 links, half a century.
 type Keyring struct {
@@ -98,6 +99,14 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
+// keyID returns the id of the Keyring's key that has sealed something, "" where none has.
+func keyID(sealed []byte) string {
+	if len(sealed) < 2 || sealed[0] != sealedByKey || len(sealed) < 2+int(sealed[1]) {
+		return ""
+	}
+	return string(sealed[2 : 2+int(sealed[1])])
+}
+
 // Seal implements [Cipher].
 func (k *Keyring) Seal(_ context.Context, plaintext, additional []byte) ([]byte, error) {
 	header := append([]byte{sealedByKey, byte(len(k.first.id))}, k.first.id...)
@@ -106,14 +115,12 @@ func (k *Keyring) Seal(_ context.Context, plaintext, additional []byte) ([]byte,
 
 // Open implements [Cipher].
 func (k *Keyring) Open(_ context.Context, sealed, additional []byte) ([]byte, error) {
-	if len(sealed) < 2 || sealed[0] != sealedByKey || len(sealed) < 2+int(sealed[1]) {
-		return nil, ErrUnsealable
-	}
-	header := sealed[:2+int(sealed[1])]
-	aead, ok := k.all[string(header[2:])]
+	id := keyID(sealed)
+	aead, ok := k.all[id]
 	if !ok {
 		return nil, ErrUnsealable
 	}
+	header := sealed[:2+len(id)]
 	return open(aead, header, sealed[len(header):], additional)
 }
 

@@ -258,14 +258,21 @@ func TestObserved(t *testing.T) {
 }
 
 type events struct {
-	mu  sync.Mutex
-	all []string
+	mu     sync.Mutex
+	all    []string
+	values map[string]float64 // the last ones
 }
 
 func (e *events) Observe(_ context.Context, event observe.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.all = append(e.all, event.Operation+" "+event.Status)
+	for _, v := range event.Values {
+		if e.values == nil {
+			e.values = map[string]float64{}
+		}
+		e.values[event.Operation+" "+v.Name] = v.Number
+	}
 }
 
 func (e *events) operations() []string {

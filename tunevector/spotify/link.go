@@ -241,7 +241,12 @@ func (l *Links) Link(ctx context.Context, profileID uuid.UUID) (Link, error) {
 	if err != nil || !found {
 		return Link{State: None}, err
 	}
-	return l.shown(r), nil
+	x := l.shown(r)
+	if l.lost(ctx, profileID, r) {
+		x.State, x.ExpiresSoon = ReauthRequired, false
+		x.Notice = "This authorization cannot be used at present. Link the account once more to go on."
+	}
+	return x, nil
 }
 
 // shown is what is told of a link.

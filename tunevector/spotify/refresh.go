@@ -3,6 +3,7 @@ package spotify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -101,10 +102,35 @@ func (l *Links) look(ctx context.Context, profileID uuid.UUID) (current, error) 
 	case r.Tokens == nil:
 		return c, ErrReauthRequired
 	}
-	if err := l.open(ctx, item.Key, r.Tokens, &c.tokens); err != nil {
-		return c, err
+	err = l.open(ctx, item.Key, r.Tokens, &c.tokens)
+	if errors.Is(err, ErrUnsealable) {
+		err = fmt.Errorf("%w: %w", ErrReauthRequired, err)
 	}
-	return c, nil
+	return c, err
+}
+
+// lost reports whether a link has tokens that cannot be opened. They stay as they are: their key may come back.
+func (l *Links) lost(ctx context.Context, profileID uuid.UUID, r record) bool {
+	return r.Tokens != nil && errors.Is(l.open(ctx, linkKey(profileID), r.Tokens, &tokens{}), ErrUnsealable)
+}
+
+// postpone has the worker look at a link again after a while, if its tokens are still those of r.
+func (l *Links) postpone(ctx context.Context, profileID uuid.UUID, r record) error {
+	_, err := store.Update(ctx, l.store, linkKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
+		var now record
+		if !found {
+			return nil, nil
+		}
+		if err := old.Decode(&now); err != nil {
+			return nil, err
+		}
+		if now.ID != r.ID || now.Generation != r.Generation || !now.Due.Equal(r.Due) {
+			return nil, nil
+		}
+		now.Due = l.o.Now().Add(lastRetry + jitter(lastRetry)).UTC().Truncate(time.Second)
+		return append([]store.Write{put(old.Key, now, store.None)}, move(profileID, r.Due, now.Due)...), nil // store.Update sets the condition
+	})
+	return err
 }
 
 func (l *Links) token(ctx context.Context, profileID uuid.UUID, refused string) (string, error) {

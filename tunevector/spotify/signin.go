@@ -83,7 +83,7 @@ func (l *Links) welcome(ctx context.Context, out linking.Outcome, who owner, t t
 		if err != nil {
 			return out, err
 		}
-		if rec.Tokens == nil || covers(t.scopes, rec.Scopes) {
+		if rec.Tokens == nil || l.lost(ctx, id, rec) || covers(t.scopes, rec.Scopes) {
 			rec, err = l.link(ctx, id, rec.ID, who, t)
 			if errors.Is(err, errEnded) && attempt < linkAttempts {
 				continue // unlinked since: look again

@@ -28,7 +28,8 @@ type Tokens interface {
 var (
 	// ErrNotLinked: the listener has linked no account.
 	ErrNotLinked error = fault.New(fault.Conflict, "No Spotify account is linked to this profile. Link one first.")
-	// ErrReauthRequired: Spotify no longer takes what the listener has authorized, which only they can do anew. It is final.
+	// ErrReauthRequired: Spotify no longer takes what the listener has authorized, which only they can do anew. It is final, unless it matches [ErrUnsealable] too:
+	// then the tokens are there, and their key is not.
 	ErrReauthRequired error = fault.New(fault.Conflict, "Spotify must be authorized again: link the account once more.")
 	// ErrConfiguration: Spotify does not take the client's id, secret or redirect URI, which is the host's to put right. No link is lost by it.
 	ErrConfiguration = errors.New("spotify: the client is not configured as it is registered")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -28,7 +29,11 @@ func (l *Links) Work(ctx context.Context) (err error) {
 	done := observe.Start(ctx, l.o.Observer, "spotify.work")
 	p := &pass{l: l, seen: map[uuid.UUID]bool{}}
 	defer func() {
-		done(err, observe.Value{Name: "refreshed", Number: float64(p.refreshed)}, observe.Value{Name: "failed", Number: float64(p.failed)})
+		done(err, observe.Value{Name: "refreshed", Number: float64(p.refreshed)}, observe.Value{Name: "failed", Number: float64(p.failed)},
+			observe.Value{Name: "unsealable", Number: float64(p.unsealable)})
+		if p.unsealable > 0 {
+			l.o.Logger.LogAttrs(ctx, slog.LevelWarn, "tokens that fell due cannot be opened: the key that sealed them is not among those given", slog.Int("links", p.unsealable))
+		}
 	}()
 	failed := l.saveAll(ctx) // in this process alone; whoever has the lease
 	lease, err := l.takeWork(ctx)
@@ -89,14 +94,15 @@ type pass struct {
 	seen  map[uuid.UUID]bool // no link twice in one pass, whatever becomes of its job
 	stuck int                // jobs that were seen and are due still
 
-	mu                sync.Mutex
-	refreshed, failed int
-	err               error
+	mu                            sync.Mutex
+	refreshed, failed, unsealable int // unsealable of the failed
+	err                           error
 }
 
-// batch refreshes what is due now, and reports whether there was anything.
+// batch refreshes what is due now, and reports whether there may be more: also where all that was listed is stuck, as long as a longer list can be had.
 func (p *pass) batch(ctx context.Context) (more bool, err error) {
-	due, err := refreshing.Due(ctx, p.l.store, p.l.o.Now(), min(batch+p.stuck, maxBatch))
+	limit := min(batch+p.stuck, maxBatch)
+	due, err := refreshing.Due(ctx, p.l.store, p.l.o.Now(), limit)
 	if err != nil {
 		return false, err
 	}
@@ -123,7 +129,7 @@ func (p *pass) batch(ctx context.Context) (more bool, err error) {
 	}
 	close(work)
 	workers.Wait()
-	return more, nil
+	return more || len(due) == limit && limit < maxBatch, nil
 }
 
 // note takes how one refresh went.
@@ -136,6 +142,11 @@ func (p *pass) note(err error) {
 		return
 	case errors.Is(err, errUnderWay), errors.Is(err, ErrNotLinked):
 		return
+	case errors.Is(err, ErrUnsealable):
+		p.unsealable++
+		if p.err == nil {
+			p.err = err
+		}
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, ErrReauthRequired), errors.Is(err, ErrConfiguration), errors.Is(err, context.Canceled):
 		// Spotify is out of reach, or has said its last word; the job was moved, or is gone. A store that is out of reach is seen by the listing.
 	case p.err == nil:
@@ -159,5 +170,31 @@ func (l *Links) refreshDue(ctx context.Context, job jobs.Due) error {
 	}
 	defer done()
 	_, err = l.refresh(ctx, job.ID, need{due: r.Due})
+	if errors.Is(err, ErrUnsealable) {
+		err = errors.Join(err, l.postpone(ctx, job.ID, r)) // nothing that waits behind it is kept from its turn
+	}
 	return err
+}
+
+// SealedBy counts the links' tokens by the id of the key of a [Keyring] that sealed them, under "" those that none did. A key that counts nothing may be dropped,
+// once it has not been the first one for ten minutes; see [Keyring]. It reads every link, and is for operators who rotate keys.
+func (l *Links) SealedBy(ctx context.Context) (count map[string]int, err error) {
+	defer observe.Watch(ctx, l.o.Observer, "spotify.sealed-by")(&err)
+	count, seen := map[string]int{}, map[uuid.UUID]bool{}
+	for job, err := range refreshing.Waiting(ctx, l.store) { // every link that has tokens has one; one that is moved meanwhile is met twice, or sealed anew
+		if err != nil {
+			return nil, err
+		}
+		if seen[job.ID] {
+			continue
+		}
+		_, r, _, err := l.read(ctx, job.ID)
+		if err != nil {
+			return nil, err
+		}
+		if seen[job.ID] = true; r.Tokens != nil {
+			count[keyID(r.Tokens)]++
+		}
+	}
+	return count, nil
 }

@@ -202,3 +202,88 @@ func TestForget(t *testing.T) {
 		require.NotContains(t, all, "spotify")
 	})
 }
+
+// Tokens whose key is gone keep no others from being refreshed, are told of, and are good again when the key is back.
+func TestKeyIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lost = 300 // more than are taken at once
+		rate := func(o *spotify.Options) { o.RefreshRate = 1000 }
+		b := newBubble(t, spotifytest.Options{}, nil, rate, func(o *spotify.Options) { o.Cipher = ring(t, "old") })
+		var ids []uuid.UUID
+		for range lost {
+			ids = append(ids, b.linked(t))
+		}
+		seen := &events{}
+		b.links = b.process(t, b.store, rate, func(o *spotify.Options) { o.Cipher, o.Observer = ring(t, "new"), seen })
+		id := b.linked(t)
+		count, err := b.links.SealedBy(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{"old": lost, "new": 1}, count)
+		require.Equal(t, spotify.ReauthRequired, b.state(t, ids[0]).State)
+		require.Contains(t, b.state(t, ids[0]).Notice, "Link the account once more")
+		_, err = b.links.Token(t.Context(), ids[0])
+		require.ErrorIs(t, err, spotify.ErrReauthRequired)
+		require.ErrorIs(t, err, spotify.ErrUnsealable)
+
+		time.Sleep(51 * time.Minute) // all of them are due
+		require.ErrorIs(t, b.links.Work(t.Context()), spotify.ErrUnsealable, "whoever runs it is told")
+		require.Greater(t, b.left(t, id), 50*time.Minute)
+		require.Equal(t, float64(lost), seen.values["spotify.work unsealable"])
+		require.Contains(t, b.log.String(), "links=300")
+		first := b.due(t, ids[0])
+		require.Len(t, first, 1)
+		require.NoError(t, b.links.Work(t.Context()))
+		require.Equal(t, first, b.due(t, ids[0]), "it is not looked at again for a while")
+		time.Sleep(20 * time.Minute)
+		require.ErrorIs(t, b.links.Work(t.Context()), spotify.ErrUnsealable)
+		require.NotEqual(t, first, b.due(t, ids[0]))
+		require.Equal(t, 1, b.fake.Count("refresh_token"))
+
+		// Its listener signs in, and has tokens again.
+		b.fake.SignIn("user-" + ids[1].String())
+		require.Equal(t, ids[1], b.signsIn(t, `{"id":"user-`+ids[1].String()+`"}`).ProfileID)
+		require.Equal(t, spotify.Linked, b.state(t, ids[1]).State)
+
+		b.links = b.process(t, b.store, rate, func(o *spotify.Options) { o.Cipher = ring(t, "new", "old") })
+		require.Equal(t, spotify.Linked, b.state(t, ids[0]).State)
+		time.Sleep(20 * time.Minute)
+		require.NoError(t, b.links.Work(t.Context()))
+		for _, id := range ids {
+			require.Positive(t, b.left(t, id))
+		}
+		count, err = b.links.SealedBy(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[string]int{"new": lost + 1}, count)
+	})
+}
+
+// Links that cannot be read, more than are taken at once, keep no others from being refreshed.
+func TestStuckJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := &broken{}
+		b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
+			down.Store = s
+			return down
+		})
+		stuck := map[store.Key]bool{}
+		for range 600 {
+			stuck[spotify.Key(b.linked(t), "link")] = true
+		}
+		time.Sleep(21 * time.Minute)
+		id := b.linked(t)
+		time.Sleep(51 * time.Minute)
+		down.get = func(key store.Key) error {
+			if stuck[key] {
+				return store.ErrUnavailable
+			}
+			return nil
+		}
+		require.NoError(t, b.links.Work(t.Context()))
+		require.Greater(t, b.left(t, id), 50*time.Minute)
+		_, err := b.links.SealedBy(t.Context())
+		require.ErrorIs(t, err, store.ErrUnavailable)
+		down.get = nil
+		down.apply = func([]store.Write, func() error) error { return store.ErrUnavailable }
+		require.ErrorIs(t, b.links.Work(t.Context()), store.ErrUnavailable)
+	})
+}
