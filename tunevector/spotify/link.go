@@ -113,11 +113,11 @@ var errEnded = errors.New("spotify: the link has ended")
 // nothing else is done than that, to the link of that id.
 func (l *Links) link(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, more ...store.Write) (record, error) {
 	for attempt := 1; ; attempt++ {
-		claims, err := l.claims(ctx, profileID, who)
+		claims, had, err := l.claims(ctx, profileID, who, attempt > 1)
 		if err != nil {
 			return record{}, err
 		}
-		rec, err := l.save(ctx, profileID, only, who, t, append(claims, more...))
+		rec, err := l.save(ctx, profileID, only, who, t, had, append(claims, more...))
 		switch {
 		case store.Has(err, profile.GateKey(profileID)):
 			return record{}, profile.ErrNotFound
@@ -149,31 +149,35 @@ func (l *Links) linked(ctx context.Context, profileID uuid.UUID) {
 	}
 }
 
-// claims returns the writes that make who's account the profile's, or a conflict where it is another's. They hold on to the claims as they were seen, also to those
-// that the profile has: whoever ends its link deletes them.
-func (l *Links) claims(ctx context.Context, profileID uuid.UUID, who owner) (writes []store.Write, err error) {
+// claims returns the writes that make who's account the profile's, or a conflict where it is another's. What the profile has already is written again only where
+// all is asked for, and had says that there is such that is not: it is there as long as the link is.
+func (l *Links) claims(ctx context.Context, profileID uuid.UUID, who owner, all bool) (writes []store.Write, had bool, err error) {
 	for _, key := range who.claimKeys() {
 		item, c, found, err := l.claimed(ctx, key)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		seen := store.Absent
 		if found {
 			seen = store.VersionIs(item.Version)
 		}
-		if found && c.ProfileID != profileID {
+		switch {
+		case found && c.ProfileID == profileID && !all:
+			had = true
+			continue
+		case found && c.ProfileID != profileID:
 			_, r, linked, err := l.read(ctx, c.ProfileID)
 			if err != nil {
-				return nil, err
+				return nil, false, err
 			}
 			if linked && slices.Contains(r.Owner.claimKeys(), key) {
-				return nil, errTaken
+				return nil, false, errTaken
 			}
 			// Left behind by a link that is no more.
 		}
 		writes = append(writes, put(key, claim{profileID}, seen))
 	}
-	return writes, nil
+	return writes, had, nil
 }
 
 // claimed reads a claim, strongly; false where there is none.
@@ -189,8 +193,9 @@ func (l *Links) claimed(ctx context.Context, key store.Key) (store.Item, claim, 
 	return item, c, err == nil, err
 }
 
-// save keeps a link, and deletes the claims to ids that the account has no more.
-func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, more []store.Write) (record, error) {
+// save keeps a link, and deletes the claims to ids that the account has no more. Where the profile had a claim of it, the link must be there still: else it was
+// unlinked since, and the claim is gone too, or was left behind.
+func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, had bool, more []store.Write) (record, error) {
 	var r record
 	_, err := store.Update(ctx, l.store, linkKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
 		now := l.o.Now().UTC().Truncate(time.Millisecond)
@@ -204,6 +209,8 @@ func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, 
 		switch {
 		case only != uuid.Nil && (!found || r.ID != only):
 			return nil, errEnded
+		case had && !found:
+			return nil, store.ErrConflict
 		case found && !r.Owner.is(who):
 			return nil, errSecondAccount
 		}

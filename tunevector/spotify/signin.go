@@ -33,7 +33,7 @@ func (l *Links) signedIn(ctx context.Context, out linking.Outcome, who owner, t 
 		out.Pending, out.ExpiresAt, err = l.wait(ctx, who, t)
 		return out, err
 	}
-	if _, err := l.claims(ctx, uuid.Nil, who); err != nil {
+	if _, _, err := l.claims(ctx, uuid.Nil, who, true); err != nil {
 		return out, err // no profile is made for an account that it could not have
 	}
 	id, err := l.o.Register(ctx, Account{ID: who.name(), DisplayName: who.DisplayName})

@@ -409,5 +409,16 @@ func TestClaimLeftBehind(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, id, b.signsIn(t, `{"id":"`+name+`"}`).ProfileID)
 		}
+		// Nor from the profile whose link it was.
+		id := b.profile(t)
+		b.linksAs(t, id, `{"id":"grace"}`)
+		key := store.Key{Table: store.Users, Partition: store.HashPartition("spotify-user", "grace"), Sort: "spotify#claim"}
+		left, err := b.store.Get(t.Context(), key, store.Strong)
+		require.NoError(t, err)
+		require.NoError(t, b.links.Unlink(t.Context(), id))
+		left.Version = store.Version{}
+		require.NoError(t, b.store.Apply(t.Context(), store.Put(left, store.Absent)))
+		b.linksAs(t, id, `{"id":"grace"}`)
+		require.Equal(t, id, b.signsIn(t, `{"id":"grace"}`).ProfileID)
 	})
 }
