@@ -26,7 +26,7 @@ import (
 // ClientOptions tune a Client. Only Tokens is required, and the zero value of all else is right for an app in development mode.
 type ClientOptions struct {
 	Tokens Tokens
-	// BaseURL is where the Web API is; "": https://api.spotify.com/v1.
+	// BaseURL is where the Web API is: https, or http at a literal loopback address, as listeners' tokens are sent there. "": https://api.spotify.com/v1.
 	BaseURL string
 	// HTTP does the requests; nil: a client of its own. Its time limit is Timeout's, its redirects are not followed.
 	HTTP *http.Client
@@ -74,9 +74,8 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = defaultBaseURL
 	}
-	base, err := url.Parse(strings.TrimSuffix(o.BaseURL, "/") + "/")
-	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		f.Add("BaseURL", "must be an http or https URL")
+	if wrong := checkURL(o.BaseURL); wrong != "" {
+		f.Add("BaseURL", "%s", wrong)
 	}
 	if o.Market != "" && !isCountry(o.Market) {
 		f.Add("Market", "must be a country as ISO 3166-1 alpha-2 has it, such as SE")
@@ -96,6 +95,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	base, _ := url.Parse(strings.TrimSuffix(o.BaseURL, "/") + "/") // as was checked
 	o.PerSecond, o.Burst = or(o.PerSecond, defaultPerSecond), or(o.Burst, defaultBurst)
 	o.MaxWait, o.Timeout = or(o.MaxWait, defaultMaxWait), or(o.Timeout, defaultTimeout)
 	if o.Now == nil {

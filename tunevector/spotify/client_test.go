@@ -24,6 +24,14 @@ func TestClientOptions(t *testing.T) {
 		BaseURL: "spotify", Market: "sweden", PerSecond: -1, Burst: -1, MaxWait: -1, Timeout: -1,
 	})
 	require.Equal(t, []string{"BaseURL", "Burst", "Market", "MaxWait", "PerSecond", "Timeout", "Tokens"}, fieldsOf(err))
+	for _, plain := range []string{"http://api.example.com/v1", "http://localhost/v1", "https://ada@api.example.com/v1", "https://api.example.com/v1?a=b"} {
+		_, err = spotify.NewClient(spotify.ClientOptions{Tokens: &desk{}, BaseURL: plain})
+		require.Equal(t, []string{"BaseURL"}, fieldsOf(err), "tokens would go to %s", plain)
+	}
+	for _, good := range []string{"http://127.0.0.1:8080/v1/", "http://[::1]/v1", "https://api.example.com/v1"} {
+		_, err = spotify.NewClient(spotify.ClientOptions{Tokens: &desk{}, BaseURL: good})
+		require.NoError(t, err)
+	}
 	c, err := spotify.NewClient(spotify.ClientOptions{Tokens: &desk{}})
 	require.NoError(t, err)
 	require.Equal(t, "Spotify Web API at https://api.spotify.com/v1/", c.String())
