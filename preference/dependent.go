@@ -25,7 +25,7 @@ func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error
 	// Not as one, which would cost double: whatever is left is deleted by the next call.
 	writes := []store.Write{store.Delete(listKey(profileID), store.None), store.Delete(learnedKey(profileID), store.None)}
 	for _, source := range s.sources {
-		writes = append(writes, store.Delete(ImportedKey(profileID, source), store.None))
+		writes = append(writes, store.Delete(ImportedKey(profileID, source), store.None), store.Delete(rejectedKey(profileID, source), store.None))
 	}
 	err = store.Bulk(ctx, s.store, writes...)
 	if err != nil {

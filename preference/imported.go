@@ -2,6 +2,8 @@ package preference
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
@@ -55,8 +57,41 @@ func ImportedKey(profileID uuid.UUID, source Source) store.Key {
 
 // importedDocument is what is kept of an import.
 type importedDocument struct {
-	Preferences list     `json:"preferences"`
-	Rejected    []string `json:"rejected,omitempty"` // what the listener has deleted of them, which does not come back
+	Preferences list `json:"preferences"`
+}
+
+// rejectedKey is where it is kept what the listener has deleted of a source's preferences, which does not come back. It outlives what was imported.
+func rejectedKey(profileID uuid.UUID, source Source) store.Key {
+	return store.Key{Table: store.Users, Partition: profileID, Sort: string(source) + "#rejected"}
+}
+
+// rejectedDocument holds hashes: what the source said is not to be read from it.
+type rejectedDocument struct {
+	Hashes []string `json:"hashes"` // the last one rejected last
+}
+
+// as is the condition that an item is as it was read; the zero Item: that there is none.
+func as(item store.Item) store.Condition {
+	if item.Key == (store.Key{}) {
+		return store.Absent
+	}
+	return store.VersionIs(item.Version)
+}
+
+// rejected reads what was rejected, strongly. The item is the zero Item where nothing was.
+func (s *Service) rejected(ctx context.Context, profileID uuid.UUID, source Source) (store.Item, rejectedDocument, error) {
+	var d rejectedDocument
+	item, err := s.store.Get(ctx, rejectedKey(profileID, source), store.Strong)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Item{}, d, nil
+	}
+	if err == nil {
+		err = item.Decode(&d)
+	}
+	if err != nil {
+		return item, d, fmt.Errorf("preference: read what was rejected: %w", err)
+	}
+	return item, d, nil
 }
 
 // maxRejected is how much of what was deleted is remembered.
@@ -88,6 +123,10 @@ func (s *Service) Import(ctx context.Context, profileID uuid.UUID, i Import) (er
 				return nil, fmt.Errorf("preference: read what was imported: %w", err)
 			}
 		}
+		item, no, err := s.rejected(ctx, profileID, i.Source)
+		if err != nil {
+			return nil, err
+		}
 		before := d.Preferences
 		d.Preferences = list{}
 		for _, a := range i.Preferences {
@@ -95,7 +134,7 @@ func (s *Service) Import(ctx context.Context, profileID uuid.UUID, i Import) (er
 			if a.Weight != nil {
 				e.Weight = store.Number(*a.Weight)
 			}
-			if a.Validate() != nil || d.Preferences.find(e) >= 0 || slices.Contains(d.Rejected, rejection(e)) {
+			if a.Validate() != nil || d.Preferences.find(e) >= 0 || slices.Contains(no.Hashes, rejection(profileID, e)) {
 				continue
 			}
 			if was := before.find(e); was >= 0 {
@@ -110,6 +149,9 @@ func (s *Service) Import(ctx context.Context, profileID uuid.UUID, i Import) (er
 			return nil, err
 		}
 		writes := append([]store.Write{store.Put(store.Item{Key: old.Key, ExpiresAt: i.ExpiresAt, Body: body}, store.None)}, i.Guard...)
+		if item.Key == (store.Key{}) { // from now on there is one: what is deleted later is written where those who delete all find it
+			writes = append(writes, store.Put(store.Item{Key: rejectedKey(profileID, i.Source), Body: []byte(`{"hashes":[]}`)}, store.Absent))
+		}
 		return append(writes, profile.Gate(profileID)), nil
 	})
 	if store.Has(err, profile.GateKey(profileID)) {
@@ -118,8 +160,11 @@ func (s *Service) Import(ctx context.Context, profileID uuid.UUID, i Import) (er
 	return err
 }
 
-// rejection is what is remembered of a preference that was deleted.
-func rejection(e entry) string { return string(e.Type) + " " + canonical(e.Type, e.Value) }
+// rejection is what is remembered of a preference that was deleted: a hash, another one for each profile.
+func rejection(profileID uuid.UUID, e entry) string {
+	sum := sha256.Sum256([]byte(profileID.String() + " " + string(e.Type) + " " + canonical(e.Type, e.Value)))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
+}
 
 // imported returns what was imported, as preferences whose indexes go on from those that were set.
 func (s *Service) imported(ctx context.Context, profileID uuid.UUID, set int, r store.Read) ([]Preference, error) {
@@ -173,12 +218,26 @@ func (s *Service) reject(ctx context.Context, profileID, id uuid.UUID) error {
 			if i < 0 {
 				return nil, errNoPreference
 			}
-			d.Rejected = append(d.Rejected, rejection(d.Preferences[i]))
-			d.Rejected = d.Rejected[max(len(d.Rejected)-maxRejected, 0):]
+			item, no, err := s.rejected(ctx, profileID, source)
+			if err != nil {
+				return nil, err
+			}
+			no.Hashes = append(no.Hashes, rejection(profileID, d.Preferences[i]))
+			no.Hashes = no.Hashes[max(len(no.Hashes)-maxRejected, 0):]
+			hashes, err := store.Encode(no)
+			if err != nil {
+				return nil, err
+			}
 			d.Preferences = slices.Delete(d.Preferences, i, i+1)
 			body, err := store.Encode(d)
-			return []store.Write{store.Put(store.Item{Key: old.Key, ExpiresAt: old.ExpiresAt, Body: body}, store.None)}, err
+			return []store.Write{
+				store.Put(store.Item{Key: old.Key, ExpiresAt: old.ExpiresAt, Body: body}, store.None),
+				store.Put(store.Item{Key: rejectedKey(profileID, source), Body: hashes}, as(item)),
+			}, err
 		})
+		if store.Has(err, rejectedKey(profileID, source)) {
+			return errNoPreference // all that came from the source is being deleted
+		}
 		if !errors.Is(err, errNoPreference) {
 			return err
 		}

@@ -1,6 +1,7 @@
 package preference_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -73,6 +74,8 @@ func TestImport(t *testing.T) {
 	require.Empty(t, h.values(t))
 	_, err = h.store.Get(t.Context(), preference.ImportedKey(h.profile, preference.Spotify), store.Strong)
 	require.ErrorIs(t, err, store.ErrNotFound)
+	require.NoError(t, h.Import(t.Context(), h.profile, found(0.5, "artist Ella")))
+	require.Equal(t, []string{"Ella"}, h.values(t), "nor is it known any more what was deleted")
 	require.NoError(t, h.Import(t.Context(), h.profile, found(0.5, "genre jazz")))
 	has, err = h.Any(t.Context(), h.profile)
 	require.NoError(t, err)
@@ -121,6 +124,15 @@ func TestImportIsGuarded(t *testing.T) {
 	require.Equal(t, i.ExpiresAt, item.ExpiresAt, "deleting a preference keeps the rest no longer")
 	now = now.Add(time.Hour)
 	require.Empty(t, h.values(t))
+
+	// What was deleted stays so for longer than that.
+	i = found(0.8, "genre jazz", "genre pop")
+	require.NoError(t, h.Import(t.Context(), h.profile, i))
+	require.Equal(t, []string{"pop"}, h.values(t))
+	rejected, err := st.Get(t.Context(), store.Key{Table: store.Users, Partition: h.profile, Sort: "spotify#rejected"}, store.Strong)
+	require.NoError(t, err)
+	require.Zero(t, rejected.ExpiresAt)
+	require.NotContains(t, string(rejected.Body), "jazz")
 
 	closeGate(t, st, h.profile)
 	require.ErrorIs(t, h.Import(t.Context(), h.profile, i), profile.ErrNotFound)
@@ -191,4 +203,33 @@ func TestImportWhileTheStoreFails(t *testing.T) {
 	spoil(`{"preferences": []}`)
 	requireKind(t, calls["update"](), fault.NotFound, "Preference with the specified ID does not exist")
 	requireKind(t, calls["get"](), fault.NotFound, "Preference with the specified ID does not exist")
+}
+
+// A listener who deletes a preference while all that came from the source is deleted leaves nothing behind.
+func TestRejectedWhileAllIsDeleted(t *testing.T) {
+	h := newHome(t, fromSpotify)
+	key := store.Key{Table: store.Users, Partition: h.profile, Sort: "spotify#rejected"}
+	require.NoError(t, h.Import(t.Context(), h.profile, found(0.5, "genre jazz")))
+	late, err := preference.NewService(wiping{h.store, key}, fromSpotify)
+	require.NoError(t, err)
+	requireKind(t, late.Delete(t.Context(), h.profile, h.listed(t)[0].ID, store.Version{}), fault.NotFound, "Preference with the specified ID does not exist")
+	_, err = h.store.Get(t.Context(), key, store.Strong)
+	require.ErrorIs(t, err, store.ErrNotFound)
+
+	require.NoError(t, h.store.Apply(t.Context(), store.Put(store.Item{Key: key, Body: []byte(`{"hashes": 7}`)}, store.None)))
+	require.ErrorContains(t, h.Import(t.Context(), h.profile, found(0.5, "genre pop")), "what was rejected")
+	require.ErrorContains(t, h.Delete(t.Context(), h.profile, h.listed(t)[0].ID, store.Version{}), "what was rejected")
+}
+
+// wiping deletes an item before anything else is written.
+type wiping struct {
+	store.Store
+	key store.Key
+}
+
+func (w wiping) Apply(ctx context.Context, writes ...store.Write) error {
+	if err := w.Store.Apply(ctx, store.Delete(w.key, store.None)); err != nil {
+		return err
+	}
+	return w.Store.Apply(ctx, writes...)
 }

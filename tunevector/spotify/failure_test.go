@@ -95,7 +95,7 @@ func TestDamagedStore(t *testing.T) {
 	s := linked(t)
 	require.NoError(t, s.imports(t))
 	for _, key := range s.left(t) {
-		if strings.HasPrefix(key, "spotify#gate") || key == string(preference.Spotify)+"#preferences" {
+		if strings.HasPrefix(key, "spotify#gate") || key == string(preference.Spotify)+"#preferences" || key == string(preference.Spotify)+"#rejected" {
 			continue
 		}
 		k := store.Key{Table: store.Users, Partition: s.ada, Sort: key}
