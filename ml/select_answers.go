@@ -86,20 +86,7 @@ func (s *search) blendAnswers() {
 		}
 	}
 	t.measured(likings)
-	chosen := Blending{}
-	var models []Model
-	var weights []float64
-	for j, w := range weighAnswers(likings, held, func(int) bool { return true }) {
-		if w == 0 {
-			continue
-		}
-		a := parts[j]
-		t.Parts = append(t.Parts, TrialPart{a.best.Number, w})
-		t.FitSeconds += a.best.FitSeconds
-		t.Bytes += a.best.Bytes
-		chosen.Parts = append(chosen.Parts, BlendPart{a.Algorithm, a.best.Values, w})
-		models, weights = append(models, a.model), append(weights, w)
-	}
+	chosen, models, weights := t.madeOf(parts, weighAnswers(likings, held, func(int) bool { return true }))
 	t.ScoreSeconds = time.Since(start).Seconds()
 	if len(models) > 1 {
 		m, err := blendOf(models, weights)

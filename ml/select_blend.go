@@ -63,20 +63,11 @@ func (s *search) blend(ctx context.Context) {
 	for _, c := range counts {
 		total += c
 	}
-	chosen := Blending{}
-	var models []Model
-	var weights []float64
-	for i, a := range parts {
-		if counts[i] == 0 {
-			continue
-		}
-		w := float64(counts[i]) / float64(total)
-		t.Parts = append(t.Parts, TrialPart{a.best.Number, w})
-		t.FitSeconds += a.best.FitSeconds
-		t.Bytes += a.best.Bytes
-		chosen.Parts = append(chosen.Parts, BlendPart{a.Algorithm, a.best.Values, w})
-		models, weights = append(models, a.model), append(weights, w)
+	shares := make([]float64, len(counts))
+	for i, c := range counts {
+		shares[i] = float64(c) / float64(total)
 	}
+	chosen, models, weights := t.madeOf(parts, shares)
 	t.ScoreSeconds = time.Since(start).Seconds()
 	if len(models) > 1 {
 		m, err := NewBlend(models, weights)
@@ -90,6 +81,22 @@ func (s *search) blend(ctx context.Context) {
 		}
 		s.tell(t, t, Progress{})
 	}
+}
+
+// madeOf notes what a blend is made of: the best of each algorithm whose share is not 0.
+func (t *Trial) madeOf(parts []*arm, shares []float64) (chosen Blending, models []Model, weights []float64) {
+	for i, w := range shares {
+		if w == 0 {
+			continue
+		}
+		a := parts[i]
+		t.Parts = append(t.Parts, TrialPart{a.best.Number, w})
+		t.FitSeconds += a.best.FitSeconds
+		t.Bytes += a.best.Bytes
+		chosen.Parts = append(chosen.Parts, BlendPart{a.Algorithm, a.best.Values, w})
+		models, weights = append(models, a.model), append(weights, w)
+	}
+	return chosen, models, weights
 }
 
 // blendAgain measures the blend on the second holdout, if all of its parts were fitted without that.

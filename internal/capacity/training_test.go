@@ -104,21 +104,7 @@ func TestCostOfTraining(t *testing.T) {
 	now := time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
 	shown := renderTrained(train(t, memstore.New(&memstore.Options{Now: clock}), clock))
-	text, err := os.ReadFile(readme)
-	require.NoError(t, err)
-	head, rest, ok := strings.Cut(string(text), trainingAt)
-	require.True(t, ok, "the README has no place for what a training costs")
-	kept, tail, ok := strings.Cut(rest, trainingEnd)
-	require.True(t, ok, "the README's table has no end")
-	if *update {
-		require.NoError(t, os.WriteFile(goldenTraining, []byte(shown), 0o600))
-		require.NoError(t, os.WriteFile(readme, []byte(head+trainingAt+shown+trainingEnd+tail), 0o600))
-		return
-	}
-	want, err := os.ReadFile(goldenTraining)
-	require.NoError(t, err)
-	require.Equal(t, string(want), shown)
-	require.Equal(t, string(want), kept, "the README shows another table")
+	holdTable(t, shown, goldenTraining, trainingAt, trainingEnd)
 }
 
 // TestCostOfTrainingOnDynamoDB makes the same on a DynamoDB. What it reports for the queries that find anything must be what the rules say.
