@@ -124,8 +124,7 @@ type Selection struct {
 // Foretold returns, of a search for a model of situations, what was foretold of each answer that is not aside by models that had not seen it, in their order, by the chosen algorithm.
 func (s *Selection) Foretold() []Judgment { return s.held }
 
-// Model returns the chosen model as it was measured: fitted to the data without the validation cells. It is nil if there is none, or if it was not
-// kept: of each algorithm only the best is.
+// Model returns the chosen model as it was measured: fitted to the data without the validation cells. It is nil only where no trial came to an end.
 func (s *Selection) Model() Model { return s.model }
 
 // Chosen returns what the chosen model was fitted with, to fit it again to all data.
@@ -197,7 +196,7 @@ func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
 	if ctx.Err() == nil && !o.NoBlend && inTime {
 		s.together(ctx)
 	}
-	s.choose()
+	s.choose(ctx)
 	s.all.Seconds = time.Since(s.start).Seconds()
 	if ctx.Err() != nil {
 		s.all.Ended = endedStopped

@@ -2,10 +2,12 @@ package ml
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -14,8 +16,8 @@ const (
 	smaller          = 2      // times as many bytes of the better one speak for another that is no different
 )
 
-// choose sets what was chosen, and why. Where there was a second holdout, only those that were measured on it can be.
-func (s *search) choose() {
+// choose sets what was chosen, and why, with its model. Where there was a second holdout, only those that were measured on it can be.
+func (s *search) choose(ctx context.Context) {
 	order := s.all.ranked()
 	if s.second != nil {
 		both := slices.DeleteFunc(slices.Clone(order), func(i int) bool { return s.all.Trials[i].Second == nil })
@@ -34,28 +36,52 @@ func (s *search) choose() {
 			best = i
 		}
 	}
+	var model Model
+	best, model = s.fitted(ctx, best, top, order)
 	chosen := &trials[best]
-	s.all.Best, s.all.values, s.all.held = best, maps.Clone(chosen.Values), s.heldBy(chosen.Number)
+	s.all.Best, s.all.values, s.all.held, s.all.model = best, maps.Clone(chosen.Values), chosen.held, model
 	for _, a := range s.arms {
-		if a.Name() != chosen.Algorithm {
-			continue
-		}
-		s.all.algorithm = a.Algorithm
-		if a.best != nil && a.best.Number == chosen.Number {
-			s.all.model = a.model
+		if a.Name() == chosen.Algorithm {
+			s.all.algorithm = a.Algorithm
 		}
 	}
 	s.all.Reason = s.reason(top, order)
 }
 
-// heldBy returns what a trial foretold of answers.
-func (s *search) heldBy(number int) []Judgment {
-	for _, a := range s.arms {
-		if a.best != nil && a.best.Number == number {
-			return a.best.held
+// fitted returns the best trial with its model. Of each algorithm only the model of its best trial was kept; another trial is fitted once more, if there is time for that. Else the top is taken, or what comes
+// next of those whose models are there.
+func (s *search) fitted(ctx context.Context, best, top int, order []int) (int, Model) {
+	if m := s.modelOf(ctx, &s.all.Trials[best], true); m != nil {
+		return best, m
+	}
+	for _, i := range append([]int{top}, order...) {
+		if m := s.modelOf(ctx, &s.all.Trials[i], false); m != nil {
+			return i, m
 		}
 	}
-	return nil
+	return best, nil
+}
+
+// modelOf returns the model of a trial; nil if it was not kept and is not, or cannot be, fitted again.
+func (s *search) modelOf(ctx context.Context, t *Trial, again bool) Model {
+	var by *arm
+	for _, a := range s.arms {
+		if a.best != nil && a.best.Number == t.Number {
+			return a.model
+		}
+		if a.Name() == t.Algorithm && !a.derived {
+			by = a
+		}
+	}
+	left := s.Budget - time.Since(s.start)
+	if by == nil || !again || ctx.Err() != nil || s.Budget > 0 && seconds(headroom*t.FitSeconds) > left {
+		return nil
+	}
+	m, err := by.Fit(ctx, s.train, t.Values, FitOptions{Seed: s.Seed, Threads: s.Threads})
+	if err != nil {
+		return nil // it could be before; whatever is wrong now, there are others
+	}
+	return m
 }
 
 // ranked returns the indexes of trials that were measured, the best first.

@@ -35,12 +35,12 @@ func TestPastHoldoutDecidesWhatIsOpen(t *testing.T) {
 		"settled, though the mean is so": {trial(1, gains(0.07, 0.01), gains(0.03, 0), 100), trial(2, gains(0.05, 0), gains(0.05, 0), 1), "als"},
 	} {
 		s := &search{second: &again{}, all: &Selection{Trials: []Trial{c.als, c.popular}}}
-		s.choose()
+		s.choose(t.Context())
 		require.Equal(t, c.want, s.all.Trials[s.all.Best].Algorithm, "%s: %s", name, s.all.Reason)
 		require.NotContains(t, s.all.Reason, ", -0.", name)
 		if name == "settled by the first" { // of times that nobody knows, both say as much
 			s.all.Trials[0].past, s.all.Trials[1].past = false, false
-			s.choose()
+			s.choose(t.Context())
 			require.Equal(t, "popular", s.all.Trials[s.all.Best].Algorithm, s.all.Reason)
 		}
 	}

@@ -311,6 +311,40 @@ func (m oracle) Tensors() *safetensors.File {
 	return &safetensors.File{Tensors: []safetensors.Tensor{safetensors.Ints("x", make([]int32, m.bytes/4), m.bytes/4)}}
 }
 
+// sized is a script that is tried with two sizes.
+type sized struct{ script }
+
+func (sized) Starts() []ml.Values { return []ml.Values{{"size": "400"}} }
+
+// A smaller trial of the same algorithm that is no different from its best is chosen with its model, though that was not the one kept.
+func TestSelectHasTheModelOfASmallerTrial(t *testing.T) {
+	t.Parallel()
+	d, valid := mltest.Split(mltest.Planted(100, 60, 4, 1), 1)
+	for name, c := range map[string]struct {
+		fails int // the fit that fails, from 1 on
+		want  int // bytes of the model
+	}{"fitted again": {0, 400}, "cannot be fitted again": {3, 1000}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fits := 0
+			params := []ml.Parameter{{Name: "size", Default: 1000, Min: 4, Max: 1000, From: 4, To: 1000, Whole: true}}
+			a := sized{script{name: "sized", params: params, fit: func(_ context.Context, _ *ml.Data, v ml.Values, _ ml.FitOptions) (ml.Model, error) {
+				if fits++; fits == c.fails {
+					return nil, errors.New("it fell")
+				}
+				return oracle{"sized", d.Items, valid, 0.8, int(v.Number(params, "size"))}, nil
+			}}}
+			s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: []ml.Algorithm{a}, Trials: 2, Valid: valid, NoBlend: true, OneHoldout: true})
+			require.NoError(t, err)
+			require.NotNil(t, s.Model(), s.Reason)
+			require.EqualValues(t, c.want, s.Trials[s.Best].Bytes)
+			require.Len(t, s.Model().Tensors().Tensors[0].Data, c.want)
+			_, values := s.Chosen()
+			require.Equal(t, s.Trials[s.Best].Values, values)
+		})
+	}
+}
+
 func TestSelectPrefersTheSmallerOfEquals(t *testing.T) {
 	t.Parallel()
 	d, valid := mltest.Split(mltest.Planted(100, 60, 4, 1), 1)

@@ -167,16 +167,12 @@ func (f *flags) crossed(ctx context.Context, in *input, all []ml.Answer, way fol
 				return err
 			}
 			audited[k] = aspectsOf(s)
-			model, err := in.model(ctx, s, learned)
-			if err != nil {
-				return err
-			}
-			raw := judged(model, test)
+			raw := judged(s.Model(), test)
 			for n, j := range in.told(s, learned, raw) {
 				x.judgments[at[n]], x.raw[at[n]] = j, raw[n]
 			}
 			for name, into := range x.unknown { // each fold writes places of its own
-				for n, j := range in.told(s, learned, judged(model, hidden(test, name))) {
+				for n, j := range in.told(s, learned, judged(s.Model(), hidden(test, name))) {
 					into[at[n]] = j
 				}
 			}

@@ -125,10 +125,7 @@ func (f *flags) work(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	f.tell(stdout, chosen)
-	model, err := in.model(ctx, chosen, learned)
-	if err != nil {
-		return err
-	}
+	model := chosen.Model()
 	if valid := in.valid.answered(); len(valid) > 0 {
 		raw := judged(model, valid)
 		in.tellScore(stdout, "valid", valid, in.told(chosen, learned, raw), raw)
@@ -200,14 +197,6 @@ func together(all, asked []ml.Answer) bool {
 		}
 	}
 	return float64(n) > seldom*float64(len(asked))
-}
-
-// model returns the chosen model, fitted again where it was not kept: a smaller one that is no different from the best of its kind.
-func (in *input) model(ctx context.Context, chosen *ml.Selection, all []ml.Answer) (ml.Model, error) {
-	if m := chosen.Model(); m != nil {
-		return m, nil
-	}
-	return in.refit(ctx, chosen, all)
 }
 
 // refit fits what was chosen to other answers.
