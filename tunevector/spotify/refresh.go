@@ -142,6 +142,10 @@ func (l *Links) token(ctx context.Context, profileID uuid.UUID, refused string) 
 	if !n.unmet(c.record, c.tokens.Access, l.o.Now()) {
 		return c.tokens.Access, nil
 	}
+	if u, ok := l.unsavedOf(profileID, c.record); ok && u.meets(n, l.o.Now()) {
+		l.saveAside(ctx, profileID)
+		return u.Access, nil
+	}
 	return l.share(ctx, profileID, n)
 }
 
@@ -153,6 +157,33 @@ func (l *Links) revived(ctx context.Context, profileID uuid.UUID, err error) err
 		}
 	}
 	return err
+}
+
+// unsavedOf returns what this process alone has, and a link as it stands has not.
+func (l *Links) unsavedOf(profileID uuid.UUID, r record) (unsaved, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u, ok := l.unsaved[profileID]
+	return u, ok && u.link == r.ID && u.generation == r.Generation
+}
+
+// meets reports whether an access token that could not be saved is good enough for a request.
+func (u unsaved) meets(n need, now time.Time) bool {
+	return n.due.IsZero() && u.Access != n.refused && now.Add(margin).Before(u.expires)
+}
+
+// saveAside has another goroutine try to save what could not be saved before, unless one is at it: whoever needs the token does not wait for a store that is slow to say no.
+func (l *Links) saveAside(ctx context.Context, profileID uuid.UUID) {
+	l.flights.DoChan("save "+profileID.String(), func() (any, error) {
+		done, err := l.starts()
+		if err != nil {
+			return nil, err // Close saves it
+		}
+		defer done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+		defer cancel()
+		return l.saveOne(ctx, profileID)
+	})
 }
 
 // share refreshes a link's tokens together with whoever else in this process needs the same. The refresh goes on if its caller goes away: it may be the only one
@@ -206,6 +237,17 @@ func (l *Links) refresh(ctx context.Context, profileID uuid.UUID, n need) (acces
 		if !n.unmet(c.record, c.tokens.Access, now) {
 			return c.tokens.Access, nil
 		}
+		if u, ok := l.unsavedOf(profileID, c.record); ok {
+			// This process has newer ones. Nothing is refreshed before they are saved: the refresh token that the store has may be used up.
+			_, err := l.saveOne(ctx, profileID)
+			switch {
+			case err == nil, errors.Is(err, errSuperseded), errors.Is(err, errNothingUnsaved):
+				continue
+			case u.meets(n, l.o.Now()):
+				return u.Access, nil
+			}
+			return "", err
+		}
 		if c.record.leased(now) {
 			if !n.due.IsZero() {
 				return "", errUnderWay
@@ -218,9 +260,6 @@ func (l *Links) refresh(ctx context.Context, profileID uuid.UUID, n need) (acces
 		}
 		if held := c.record.held(now); held > 0 && n.due.IsZero() {
 			return l.meanwhile(c, n, now, transient("it failed a moment ago", held))
-		}
-		if saved, err := l.saveOne(ctx, profileID); err == nil {
-			return saved.Access, nil // this process had them already
 		}
 		if !turn {
 			if err := l.limiter.Wait(ctx); err != nil {

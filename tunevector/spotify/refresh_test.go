@@ -185,6 +185,80 @@ func TestAStoreThatFailsAtTheSwap(t *testing.T) {
 	})
 }
 
+// What the store could not be given is handed out at once by the process that has it, and saved as soon as the store takes it.
+func TestUnsavedTokensAreHandedOutAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := &broken{}
+		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, func(s store.Store) store.Store {
+			down.Store = s
+			return down
+		})
+		id := b.linked(t)
+		time.Sleep(time.Hour)
+		down.apply = func(writes []store.Write, next func() error) error {
+			if brings(writes, "spotify#link", `"generation":2`) {
+				return store.ErrUnavailable
+			}
+			return next()
+		}
+		first, err := b.links.Token(t.Context(), id)
+		require.NoError(t, err)
+		require.Contains(t, b.log.String(), "kept in memory")
+		began := time.Now()
+		for range 3 {
+			token, err := b.links.Token(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, first, token)
+		}
+		require.Less(t, time.Since(began), time.Second, "nobody waits for the lease to run out")
+		synctest.Wait()
+
+		// One that Spotify has refused is not handed out, nor is it renewed by the refresh token from before, which is used up.
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		_, err = b.links.Renew(ctx, id, first)
+		require.ErrorIs(t, err, rhythmiq.ErrUnavailable)
+		require.Equal(t, 1, b.fake.Count("refresh_token"))
+		require.Error(t, b.links.Work(t.Context()))
+		require.Equal(t, 1, b.fake.Count("refresh_token"))
+		require.Equal(t, spotify.Linked, b.state(t, id).State)
+
+		down.apply = nil
+		token, err := b.links.Token(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, first, token)
+		synctest.Wait()
+		saved, err := b.process(t, b.store).Token(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, first, saved, "a request has saved it")
+		token, err = b.links.Renew(t.Context(), id, first)
+		require.NoError(t, err)
+		require.NotEqual(t, first, token)
+		require.Equal(t, 2, b.fake.Count("refresh_token"))
+
+		// An access token that has run out in memory is no better than one that has in the store.
+		time.Sleep(time.Hour)
+		down.apply = func(writes []store.Write, next func() error) error {
+			if brings(writes, "spotify#link", `"generation":4`) {
+				return store.ErrUnavailable
+			}
+			return next()
+		}
+		third, err := b.links.Token(t.Context(), id)
+		require.NoError(t, err)
+		time.Sleep(time.Hour)
+		_, err = b.links.Token(t.Context(), id)
+		require.ErrorIs(t, err, rhythmiq.ErrUnavailable)
+		require.Equal(t, 3, b.fake.Count("refresh_token"))
+		down.apply = nil
+		token, err = b.links.Token(t.Context(), id)
+		require.NoError(t, err)
+		require.NotEqual(t, third, token)
+		require.True(t, b.good(t, token))
+		require.NoError(t, b.links.Close())
+	})
+}
+
 // What Spotify answers decides what becomes of a link.
 func TestFailures(t *testing.T) {
 	secret := "refresh-" // as all of the fake's refresh tokens begin

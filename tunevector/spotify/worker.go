@@ -15,15 +15,15 @@ import (
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
+// How long whoever works has the lease, and how often it is renewed.
 const (
-	workerLease = 2 * time.Minute // of whoever works; it is renewed with every batch
-	batch       = 256             // jobs that are taken at once
-	maxBatch    = 1000            // that a listing gives
+	workerLease = 2 * time.Minute
+	renewLease  = workerLease / 4
 )
 
 // Work does what is due, until nothing is: it saves tokens that the store could not be given, finishes what ended links left behind, and refreshes tokens before
-// they expire, so many at once and in a second as the Options say. One process does it at a time, under a lease; for the others there is nothing to do. Killed
-// anywhere it leaves jobs that are still due. What fails is tried again later and does not keep it from the rest; the error tells of the first that was not
+// they expire, so many at once and in a second as the Options say. One process does it at a time, under a lease that it renews for as long as that takes; for the others
+// there is nothing to do. Killed anywhere it leaves jobs that are still due. What fails is tried again later and does not keep it from the rest; the error tells of the first that was not
 // Spotify's.
 func (l *Links) Work(ctx context.Context) (err error) {
 	done := observe.Start(ctx, l.o.Observer, "spotify.work")
@@ -40,25 +40,17 @@ func (l *Links) Work(ctx context.Context) (err error) {
 	if err != nil || lease == (store.Version{}) {
 		return errors.Join(failed, err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
-		defer cancel()
-		// If this fails, it runs out.
-		_ = store.Settle(ctx, l.store, store.Delete(workerKey(), store.VersionIs(lease)))
-	}()
-	err = unlinking.Resume(ctx, l.store, func(ctx context.Context, id uuid.UUID, _ store.Item) error { return l.forget(ctx, id) })
-	failed = errors.Join(failed, err)
-	for ctx.Err() == nil {
-		more, err := p.batch(ctx)
-		if err != nil {
-			return errors.Join(failed, err)
-		}
-		if !more {
-			break
-		}
-		if lease, err = l.keepWork(ctx, lease); err != nil {
-			return errors.Join(failed, err)
-		}
+	working, release := l.holdWork(ctx, lease)
+	err = unlinking.Resume(working, l.store, func(ctx context.Context, id uuid.UUID, _ store.Item) error { return l.forget(ctx, id) })
+	failed, err = errors.Join(failed, err), nil
+	for more := true; more && err == nil && working.Err() == nil; {
+		more, err = p.run(working)
+	}
+	if lost := release(); lost != nil {
+		return errors.Join(failed, lost)
+	}
+	if err != nil {
+		return errors.Join(failed, err)
 	}
 	return errors.Join(failed, p.err, ctx.Err())
 }
@@ -88,48 +80,91 @@ func (l *Links) keepWork(ctx context.Context, v store.Version) (store.Version, e
 	return w.Version, nil
 }
 
+// holdWork renews the lease while the work goes on, however long one part of it takes. Its context ends with ctx, and once the lease is lost: another process has it, or it could not be
+// renewed until it ran out. release gives it back, and says how it was lost.
+func (l *Links) holdWork(ctx context.Context, lease store.Version) (working context.Context, release func() error) {
+	working, end := context.WithCancel(ctx)
+	var (
+		lost   error
+		keeper sync.WaitGroup
+	)
+	stop := make(chan struct{})
+	keeper.Go(func() {
+		tick := time.NewTicker(renewLease)
+		defer tick.Stop()
+		renewed := l.o.Now()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-tick.C:
+			}
+			now := l.o.Now()
+			next, err := func() (store.Version, error) {
+				ctx, cancel := context.WithTimeout(ctx, saveTime)
+				defer cancel()
+				return l.keepWork(ctx, lease)
+			}()
+			switch {
+			case err == nil:
+				lease, renewed = next, now
+			case errors.Is(err, store.ErrConflict), l.o.Now().Sub(renewed) >= workerLease-renewLease:
+				lost = err
+				end()
+				return
+			}
+		}
+	})
+	return working, func() error {
+		close(stop)
+		keeper.Wait()
+		end()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+		defer cancel()
+		// If this fails, it runs out.
+		_ = store.Settle(ctx, l.store, store.Delete(workerKey(), store.VersionIs(lease)))
+		return lost
+	}
+}
+
 // pass is one run of the worker.
 type pass struct {
-	l     *Links
-	seen  map[uuid.UUID]bool // no link twice in one pass, whatever becomes of its job
-	stuck int                // jobs that were seen and are due still
+	l    *Links
+	seen map[uuid.UUID]bool // no link twice in one pass, whatever becomes of its job
 
 	mu                            sync.Mutex
 	refreshed, failed, unsealable int // unsealable of the failed
 	err                           error
 }
 
-// batch refreshes what is due now, and reports whether there may be more: also where all that was listed is stuck, as long as a longer list can be had.
-func (p *pass) batch(ctx context.Context) (more bool, err error) {
-	limit := min(batch+p.stuck, maxBatch)
-	due, err := refreshing.Due(ctx, p.l.store, p.l.o.Now(), limit)
-	if err != nil {
-		return false, err
-	}
+// run refreshes what is due now, and reports whether there was anything: then more may have fallen due meanwhile.
+func (p *pass) run(ctx context.Context) (found bool, err error) {
 	work := make(chan jobs.Due)
 	var workers sync.WaitGroup
-	for range min(p.l.o.Workers, len(due)) {
+	for range p.l.o.Workers {
 		workers.Go(func() {
 			for job := range work {
 				p.note(p.l.refreshDue(ctx, job))
 			}
 		})
 	}
-	p.stuck = 0
-	for _, job := range due {
+	defer workers.Wait()
+	defer close(work)
+	for job, err := range refreshing.Due(ctx, p.l.store, p.l.o.Now()) {
+		if err != nil {
+			return false, err
+		}
 		if p.seen[job.ID] {
-			p.stuck++
 			continue
 		}
-		p.seen[job.ID], more = true, true
+		p.seen[job.ID], found = true, true
 		select {
 		case work <- job:
-		case <-ctx.Done(): // the others are taken for as good as done: the pass ends
+		case <-ctx.Done():
+			return false, nil
 		}
 	}
-	close(work)
-	workers.Wait()
-	return more || len(due) == limit && limit < maxBatch, nil
+	return found, nil
 }
 
 // note takes how one refresh went.

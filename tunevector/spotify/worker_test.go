@@ -257,20 +257,24 @@ func TestKeyIsGone(t *testing.T) {
 	})
 }
 
-// Links that cannot be read, more than are taken at once, keep no others from being refreshed.
+// Links that cannot be read, very many of them and due before all others, keep no others from being refreshed.
 func TestStuckJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const links, blocked = 2500, 1200
 		down := &broken{}
 		b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
 			down.Store = s
 			return down
-		})
+		}, func(o *spotify.Options) { o.RefreshRate = 1000 })
 		stuck := map[store.Key]bool{}
-		for range 600 {
+		for range blocked {
 			stuck[spotify.Key(b.linked(t), "link")] = true
 		}
-		time.Sleep(21 * time.Minute)
-		id := b.linked(t)
+		time.Sleep(21 * time.Minute) // what is linked after this falls due after all of those
+		var ids []uuid.UUID
+		for range links - blocked {
+			ids = append(ids, b.linked(t))
+		}
 		time.Sleep(51 * time.Minute)
 		down.get = func(key store.Key) error {
 			if stuck[key] {
@@ -279,11 +283,68 @@ func TestStuckJobs(t *testing.T) {
 			return nil
 		}
 		require.NoError(t, b.links.Work(t.Context()))
-		require.Greater(t, b.left(t, id), 50*time.Minute)
+		require.Equal(t, links-blocked, b.fake.Count("refresh_token"))
+		for _, id := range ids {
+			require.Greater(t, b.left(t, id), 50*time.Minute)
+		}
 		_, err := b.links.SealedBy(t.Context())
 		require.ErrorIs(t, err, store.ErrUnavailable)
 		down.get = nil
 		down.apply = func([]store.Write, func() error) error { return store.ErrUnavailable }
 		require.ErrorIs(t, b.links.Work(t.Context()), store.ErrUnavailable)
+	})
+}
+
+// A pass that takes longer than its lease goes on alone: the lease is renewed while it works, however slowly that is. Where it is lost all the same, the pass ends.
+func TestASlowPassKeepsItsLease(t *testing.T) {
+	for _, perSecond := range []float64{1, 0.1} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, nil)
+			const links = 200
+			var ids []uuid.UUID
+			for range links {
+				ids = append(ids, b.linked(t))
+			}
+			slow := func(o *spotify.Options) { o.RefreshRate, o.Workers = perSecond, 2 }
+			b.links = b.process(t, b.store, slow)
+			other := b.process(t, b.store, slow)
+			time.Sleep(51 * time.Minute)
+			began, done := time.Now(), make(chan error)
+			go func() { done <- b.links.Work(t.Context()) }()
+			for time.Since(began) < time.Duration(float64(links-10)/perSecond)*time.Second {
+				time.Sleep(10 * time.Second)
+				require.NoError(t, other.Work(t.Context()))
+				most := int(time.Since(began).Seconds()*perSecond) + 1
+				require.LessOrEqual(t, b.fake.Count("refresh_token"), most, "the other one works too, %v after the beginning", time.Since(began))
+			}
+			require.NoError(t, <-done)
+			require.Equal(t, links, b.fake.Count("refresh_token"))
+			for _, id := range ids {
+				require.Len(t, b.due(t, id), 1)
+			}
+		})
+	}
+}
+
+// A pass that has lost its lease, such as by a store that was out of reach for longer than it lasts, leaves the rest to whoever has it.
+func TestAPassThatHasLostItsLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, nil)
+		for range 300 {
+			b.linked(t)
+		}
+		b.links = b.process(t, b.store, func(o *spotify.Options) { o.RefreshRate = 1 })
+		time.Sleep(51 * time.Minute)
+		done := make(chan error)
+		go func() { done <- b.links.Work(t.Context()) }()
+		time.Sleep(30 * time.Second)
+		key := store.Key{Table: store.Users, Partition: store.HashPartition("spotify", "worker"), Sort: "spotify#worker"}
+		require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{
+			Key: key, ExpiresAt: time.Now().Add(2 * time.Minute).UTC().Truncate(time.Second), Body: []byte(`{}`),
+		}, store.None)))
+		require.ErrorIs(t, <-done, store.ErrConflict)
+		require.Less(t, b.fake.Count("refresh_token"), 100)
+		_, err := b.store.Get(t.Context(), key, store.Strong)
+		require.NoError(t, err, "the other one's lease is left alone")
 	})
 }
