@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
+	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -178,4 +181,49 @@ func heard(t *testing.T, app *rhythmiq.App, listener uuid.UUID) []string {
 		all = append(all, r.TrackID)
 	}
 	return all
+}
+
+// What is deleted is gone from the bytes of a SQLite file too, and from those of its log: readings when their variable is opted out of, and all with the profile.
+func TestNothingIsLeftInTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rhythmiq.db")
+	s, err := sqlitestore.Open(t.Context(), path, nil)
+	require.NoError(t, err)
+	defer s.Close()
+	app := newApp(t, rhythmiq.Config{Store: s})
+	raw := func() string {
+		var all []byte
+		files, err := filepath.Glob(path + "*")
+		require.NoError(t, err)
+		for _, file := range files {
+			some, err := os.ReadFile(file)
+			require.NoError(t, err)
+			all = append(all, some...)
+		}
+		return string(all)
+	}
+	ctx := t.Context()
+	ada := register(t, app, 1)
+	noise, err := app.Variables.Create(ctx, ada.ID, variable.Addition{Type: variable.AmbientNoise, OptedIn: true})
+	require.NoError(t, err)
+	var readings []variable.Reading
+	for i := range 300 {
+		readings = append(readings, variable.Reading{Value: 83.0625, At: time.Now().Add(-time.Duration(i) * time.Minute)})
+	}
+	_, err = app.TuneVectors.RecordReadings(ctx, ada.ID, noise.ID, readings)
+	require.NoError(t, err)
+	v, err := app.TuneVectors.Create(ctx, ada.ID, tunevector.Definition{Name: "Xylomancy", Mode: tunevector.AI, DurationMinutes: 60})
+	require.NoError(t, err)
+	_, err = app.TuneVectors.Record(ctx, ada.ID, []ml.Interaction{{EventID: uuid.New(), TuneVectorID: v.ID, TrackID: v.Plan.Tracks[0].TrackID, Action: ml.Play, At: time.Now()}})
+	require.NoError(t, err)
+	for _, word := range []string{"83.0625", "Xylomancy", ada.Email} {
+		require.True(t, strings.Contains(raw(), word), "%s is there", word)
+	}
+	out := false
+	_, err = app.Variables.Update(ctx, ada.ID, noise.ID, variable.Changes{OptedIn: &out}, store.Version{})
+	require.NoError(t, err)
+	require.False(t, strings.Contains(raw(), "83.0625"), "readings are gone")
+	require.NoError(t, app.Profiles.Delete(ctx, ada.ID, true, store.Version{}))
+	for _, word := range []string{"Xylomancy", ada.Email, ada.FirstName, ada.ID.String(), string(ada.ID[:])} {
+		require.False(t, strings.Contains(raw(), word), "%q is gone", word)
+	}
 }

@@ -121,10 +121,16 @@ func (s *Service) finish(ctx context.Context, id uuid.UUID) error {
 		writes = append(writes, store.Delete(key, store.None)) // still ours, as the profile is still there
 	}
 	err = store.Settle(ctx, s.store, writes...)
-	if store.Has(err, profileKey(id)) { // somebody else was faster
+	switch {
+	case store.Has(err, profileKey(id)): // somebody else was faster
 		return nil
+	case err != nil:
+		return err
 	}
-	return err
+	if err := store.Scrub(ctx, s.store); err != nil && !errors.Is(err, store.ErrUnavailable) { // else the next sweep of the store does it
+		return err
+	}
+	return nil
 }
 
 // empty deletes everything in the profile's partition but the record.

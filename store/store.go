@@ -301,6 +301,20 @@ type Sweeper interface {
 	Sweep(ctx context.Context) (int, error)
 }
 
+// Scrubber is implemented by stores whose files can keep what was deleted for a while.
+type Scrubber interface {
+	// Scrub returns when nothing is left there of what was deleted or replaced before it was called.
+	Scrub(ctx context.Context) error
+}
+
+// Scrub is [Scrubber]'s, and does nothing where s has none. It is called when personal data were deleted, after that.
+func Scrub(ctx context.Context, s Store) error {
+	if scrubber, ok := As[Scrubber](s); ok {
+		return scrubber.Scrub(ctx)
+	}
+	return nil
+}
+
 // Closer is implemented by stores that hold a file or a connection.
 type Closer interface{ Close() error }
 

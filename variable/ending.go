@@ -40,7 +40,7 @@ func (s *Service) end(ctx context.Context, e ending, c Change) error {
 		return err
 	}
 	if wipeErr == nil {
-		_ = s.done(ctx, e) // a job too many does nothing
+		_ = s.done(ctx, e) // a job too many is done again
 	}
 	return nil
 }
@@ -54,7 +54,11 @@ func (s *Service) wipe(ctx context.Context, e ending) (n int, err error) {
 	return n, err
 }
 
+// done ends the job, once nothing of what was derived from the readings is left either.
 func (s *Service) done(ctx context.Context, e ending) error {
+	if err := store.Scrub(ctx, s.store); err != nil {
+		return err
+	}
 	return store.Settle(ctx, s.store, store.Delete(e.key(), store.None))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"fmt"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -59,6 +60,12 @@ func prepare(b *testing.B, db *sql.DB, statement string) *sql.Stmt {
 	return s
 }
 
+func bareApply(insert *sql.Stmt, n int) error {
+	k, v := benchKey(n), store.NewVersion()
+	_, err := insert.ExecContext(context.Background(), k.Partition[:], k.Sort, v[:], benchBody)
+	return err
+}
+
 const bareInsert = "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?)"
 
 func BenchmarkGet(b *testing.B) {
@@ -102,11 +109,6 @@ func BenchmarkGet(b *testing.B) {
 // One writer at a time, then 16: there a shared commit pays.
 func BenchmarkApply(b *testing.B) {
 	ctx := context.Background()
-	bareApply := func(insert *sql.Stmt, n int) error {
-		k, v := benchKey(n), store.NewVersion()
-		_, err := insert.ExecContext(ctx, k.Partition[:], k.Sort, v[:], benchBody)
-		return err
-	}
 	for _, writers := range []struct {
 		name  string
 		times int
@@ -162,4 +164,36 @@ func BenchmarkBulk(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(round*len(writes)), "ns/write")
+}
+
+// What it costs that nothing remains of what is replaced: the same writes with SQLite's own settings, which overwrite nothing, and with a Scrub after each hundredth
+// and after each.
+func BenchmarkReplace(b *testing.B) {
+	ctx := context.Background()
+	const some = 1000
+	b.Run("bare SQL", func(b *testing.B) {
+		db := bare(b)
+		db.SetMaxOpenConns(1)
+		insert := prepare(b, db, bareInsert)
+		for n := 0; b.Loop(); n++ {
+			if err := bareApply(insert, n%some); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for _, every := range []int{0, 100, 1} {
+		b.Run(fmt.Sprintf("sqlitestore, scrubbed every %d", every), func(b *testing.B) {
+			s := benchStore(b)
+			for n := 0; b.Loop(); n++ {
+				if err := s.Apply(ctx, benchPut(n%some)); err != nil {
+					b.Fatal(err)
+				}
+				if every > 0 && n%every == 0 {
+					if err := s.Scrub(ctx); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }

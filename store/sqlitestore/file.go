@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,10 +23,10 @@ const driver = "sqlite"
 const applicationID = 0x52684951
 
 // How connections are set up. A writer waits for the disk at each commit, and 5 s for other processes. fullfsync is for macOS, where fsync
-// alone does not reach the disk. journal_size_limit gives space back after a burst of writes.
+// alone does not reach the disk. secure_delete and wal_autocheckpoint are explained in scrub.go.
 var (
 	waitPragma    = []string{"busy_timeout(5000)"}
-	writerPragmas = append(waitPragma[:1:1], "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "journal_size_limit(67108864)")
+	writerPragmas = append(waitPragma[:1:1], "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "secure_delete(1)", "wal_autocheckpoint(0)")
 	readerPragmas = append(waitPragma[:1:1], "query_only(1)")
 )
 
@@ -39,21 +40,24 @@ func source(path string, pragmas []string) string {
 	return u.String()
 }
 
-// prepareFile makes the file or brings it up to date. It changes no file that is not ours.
-func prepareFile(ctx context.Context, path string, steps []string) error {
+// prepareFile makes the file or brings it up to date. It changes no file that is not ours. What it returns is to be closed once there is another connection:
+// the last one that is closed writes the log into the file, which is not to happen before the writer has seen to what is in it.
+func prepareFile(ctx context.Context, path string, steps []string) (io.Closer, error) {
 	if err := ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := makeFile(path); err != nil {
-		return err
+		return nil, err
 	}
 	db, err := sql.Open(driver, source(path, waitPragma))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	err = migrate(ctx, db, steps)
-	return errors.Join(err, db.Close())
+	if err := migrate(ctx, db, steps); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 // makeFile makes an empty file where there is none and sees to it that its name survives a loss of power.

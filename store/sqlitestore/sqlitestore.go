@@ -20,6 +20,12 @@
 // and -shm belong to it: to copy it, close it first or use VACUUM INTO.
 //
 // Expired items are absent at once and leave the file by [Store.Sweep].
+//
+// # What was deleted
+//
+// What was deleted or replaced is overwritten with zeros in the file. Copies of it are in the log beside the file until that is written into the file: after [Store.Scrub], which
+// RhythmIQ calls when a profile is deleted, an account unlinked or a consent ended, nothing of it is left; otherwise after the next Sweep, Close, or about 4 MB of
+// writes. (What the disk and the file system keep by themselves, such as snapshots, nobody here can reach.) A file that was made before RhythmIQ did so may have remains in its free pages: VACUUM it once.
 package sqlitestore
 
 import (
@@ -62,6 +68,8 @@ var (
 	_ store.Closer  = (*Store)(nil)
 	_ store.Bulker  = (*Store)(nil)
 	_ store.Scanner = (*Store)(nil)
+
+	_ store.Scrubber = (*Store)(nil)
 )
 
 // Errors of Open.
@@ -90,11 +98,15 @@ func open(ctx context.Context, path string, o *Options, steps []string) (_ *Stor
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, err
 	}
-	if err := prepareFile(ctx, path, steps); err != nil {
+	prepared, err := prepareFile(ctx, path, steps)
+	if err != nil {
 		return nil, err
 	}
 	s.writer, err = startWriter(ctx, path)
-	if err != nil {
+	if err = errors.Join(err, prepared.Close()); err != nil {
+		if s.writer != nil {
+			err = errors.Join(err, s.writer.stop())
+		}
 		return nil, err
 	}
 	readers := o.Readers

@@ -129,7 +129,7 @@ func (s *Store) writeOne(ctx context.Context, w *store.Write) error {
 	return err
 }
 
-// Sweep implements [store.Sweeper]. Other writes get their turn between its steps.
+// Sweep implements [store.Sweeper]. Other writes get their turn between its steps. It ends with a [Store.Scrub].
 func (s *Store) Sweep(ctx context.Context) (int, error) {
 	total := 0
 	for _, t := range store.Tables() {
@@ -147,7 +147,7 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 			}
 		}
 	}
-	return total, nil
+	return total, s.Scrub(ctx)
 }
 
 func (s *Store) sweepStep(ctx context.Context, t store.Table) (int, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/rhythmiq/rhythmiq/store"
@@ -17,8 +18,13 @@ type writer struct {
 	begin    *sql.Stmt
 	commit   *sql.Stmt
 	rollback *sql.Stmt
+	page     *sql.Stmt
+	setPage  *sql.Stmt
 	tables   map[store.Table]changes
 	prepared []*sql.Stmt // all of them
+	log      string      // the path of the file's log
+	longest  int64       // length of the log from which it is written into the file
+	vacuums  bool        // the file has pages of a kind that scrubbing does not know
 
 	jobs    chan *job
 	closing chan struct{}
@@ -37,10 +43,10 @@ type changes struct{ version, put, remove, sweep *sql.Stmt }
 
 // job is one change that is made as a whole.
 type job struct {
-	ctx    context.Context //nolint:containedctx // the caller's, looked at before its turn
-	weight int             // writes in it
-	run    func(context.Context) error
-	answer chan error // holds one
+	ctx    context.Context             //nolint:containedctx // the caller's, looked at before its turn
+	weight int                         // writes in it
+	run    func(context.Context) error // nil: scrub
+	answer chan error                  // holds one
 }
 
 const (
@@ -54,7 +60,7 @@ const (
 type refused struct{ error }
 
 func startWriter(ctx context.Context, path string) (_ *writer, err error) {
-	w := &writer{tables: map[store.Table]changes{}, jobs: make(chan *job), closing: make(chan struct{})}
+	w := &writer{tables: map[store.Table]changes{}, jobs: make(chan *job), closing: make(chan struct{}), log: path + "-wal", longest: longestLog}
 	if w.db, err = sql.Open(driver, source(path, writerPragmas)); err != nil {
 		return nil, err
 	}
@@ -74,7 +80,7 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 		to   **sql.Stmt
 		text string
 	}
-	all := []statement{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}}
+	all := []statement{{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"}, {&w.page, pageQuery}, {&w.setPage, pageStatement}}
 	made := map[store.Table]*changes{}
 	for _, t := range store.Tables() {
 		c := &changes{}
@@ -95,13 +101,15 @@ func (w *writer) prepare(ctx context.Context) (err error) {
 	for t, c := range made {
 		w.tables[t] = *c
 	}
-	return nil
+	return w.conn.QueryRowContext(ctx, vacuumQuery).Scan(&w.vacuums)
 }
 
-// stop waits until the running transaction has ended.
+// stop waits until the running transaction has ended. It scrubs, as far as that can be.
 func (w *writer) stop() error {
 	close(w.closing)
 	w.done.Wait()
+	w.longest = 0
+	w.shorten(context.Background())
 	return w.release()
 }
 
@@ -161,17 +169,33 @@ func (w *writer) waiting(first *job) []*job {
 	return jobs
 }
 
-// together makes jobs in one transaction and answers each. If the transaction fails, a job that was refused gets its error too:
-// what it was refused for may have been undone.
+// together makes jobs in one transaction and answers each, and then scrubs if that is asked for, once for all. If the transaction fails, a job that was refused gets
+// its error too: what it was refused for may have been undone.
 func (w *writer) together(jobs []*job) {
-	refusals, err := w.transact(jobs)
-	for i, j := range jobs {
-		if err != nil {
-			j.answer <- err
-		} else {
-			j.answer <- refusals[i]
+	var scrubs []*job
+	jobs = slices.DeleteFunc(jobs, func(j *job) bool {
+		if j.run == nil {
+			scrubs = append(scrubs, j)
+		}
+		return j.run == nil
+	})
+	if len(jobs) > 0 {
+		refusals, err := w.transact(jobs)
+		for i, j := range jobs {
+			if err != nil {
+				j.answer <- err
+			} else {
+				j.answer <- refusals[i]
+			}
 		}
 	}
+	if len(scrubs) > 0 {
+		err := w.scrub(context.Background())
+		for _, j := range scrubs {
+			j.answer <- err
+		}
+	}
+	w.shorten(context.Background())
 }
 
 // transact returns for each job why it changed nothing, if so, or the error that undid all of them. It does not stop

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,6 +17,8 @@ import (
 
 	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/internal/contracttest"
+	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
@@ -31,7 +35,8 @@ type whole struct {
 // Names that only Spotify can have brought here.
 var bands = []string{"Zzyzx Ensemble", "Qwlghm Trio", "Vrijthof Nine"}
 
-func buildWhole(t *testing.T) *whole {
+// buildWhole builds one over a store in memory, or another one.
+func buildWhole(t *testing.T, open ...func(t *testing.T, now func() time.Time) store.Store) *whole {
 	t.Helper()
 	w := &whole{}
 	var songs []tunevector.Track
@@ -41,7 +46,7 @@ func buildWhole(t *testing.T) *whole {
 		}})
 	}
 	sounds := recco(t, songs)
-	w.house = build(t, plan{
+	p := plan{
 		fake: spotifytest.Options{RotateRefreshTokens: true},
 		options: func(h *house, o *spotify.Options) {
 			w.house = h
@@ -62,7 +67,11 @@ func buildWhole(t *testing.T) *whole {
 			require.NoError(t, err)
 			c.Music = w.provider
 		},
-	})
+	}
+	if len(open) > 0 {
+		p.store = open[0]
+	}
+	w.house = build(t, p)
 	w.provider.ImportInto(w.app.Preferences)
 	var tracks []spotifytest.Track
 	for i := range songs {
@@ -87,9 +96,30 @@ func (w *whole) secrets() []string {
 	return words
 }
 
-// The whole of it, over HTTP, with a browser: from the link to a playlist, and not one byte left afterwards.
+// rawFiles are the bytes of a file and of those beside it.
+func rawFiles(t *testing.T, path string) string {
+	t.Helper()
+	files, err := filepath.Glob(path + "*")
+	require.NoError(t, err)
+	var all []byte
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		all = append(all, raw...)
+	}
+	return string(all)
+}
+
+// The whole of it, over HTTP, with a browser: from the link to a playlist, and not one byte left afterwards, neither in what the store holds nor in the bytes of its files.
 func TestWholeJourney(t *testing.T) {
-	w := buildWhole(t)
+	file := filepath.Join(t.TempDir(), "rhythmiq.db")
+	w := buildWhole(t, func(t *testing.T, now func() time.Time) store.Store {
+		t.Helper()
+		s, err := sqlitestore.Open(t.Context(), file, &sqlitestore.Options{Now: now})
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, s.Close()) })
+		return s
+	})
 	l := w.listener(t)
 	l.link(t)
 
@@ -154,14 +184,17 @@ func TestWholeJourney(t *testing.T) {
 	require.Len(t, w.fake.Playlists("ada"), 1)
 
 	// Unlinked, nothing is left in the store but what was the listener's own, and the vector plays the catalog's music.
-	before := everything(t, w.store)
+	before, raw := everything(t, w.store), rawFiles(t, file)
 	for _, word := range []string{"Xylomancy", "acc-ada", bands[0], w.songs[5], lists[0].ID} {
-		require.Contains(t, before+w.fake.URL(), word, "it was there")
+		require.Contains(t, before, word, "it was there")
+		require.Contains(t, raw, word)
 	}
 	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).is(t, 200)
 	after := everything(t, w.store)
+	raw = rawFiles(t, file)
 	for _, word := range w.secrets() {
 		require.NotContains(t, after, word)
+		require.False(t, strings.Contains(raw, word), "%s is in the bytes of the file", word)
 	}
 	require.NotContains(t, after, "spotify#gate")
 	require.NotContains(t, after, "spotify#library")

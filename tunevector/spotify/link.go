@@ -334,6 +334,9 @@ func (l *Links) forget(ctx context.Context, profileID uuid.UUID) error {
 			return fmt.Errorf("spotify: forget: %w", err)
 		}
 	}
+	if err := store.Scrub(ctx, l.store); err != nil {
+		return err
+	}
 	return store.Settle(ctx, l.store, store.Delete(unlinking.Key(profileID), store.None))
 }
 
