@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/als"
@@ -63,7 +66,25 @@ func New(c Config) (*App, error) {
 	if a.Spotify != nil {
 		a.Profiles.Depend(a.Spotify)
 	}
+	a.connect()
 	return a, nil
+}
+
+// connect has the music import into the preferences, and the links tell of accounts that are linked, whose libraries are then imported, and unlinked, of which then nothing
+// is kept: as far as the music and the links are of that kind.
+func (a *App) connect() {
+	if importer, ok := a.music.(preference.Importer); ok {
+		importer.ImportInto(a.Preferences)
+	}
+	links, ok := a.Spotify.(linking.Teller)
+	if !ok {
+		return
+	}
+	linked := func(context.Context, uuid.UUID) error { return nil }
+	if importer, ok := a.music.(tunevector.LibraryImporter); ok {
+		linked = importer.ImportLibrary
+	}
+	links.Tell(linked, a.TuneVectors.Withdraw)
 }
 
 func (c Config) withDefaults() Config {

@@ -80,7 +80,8 @@ type Config struct {
 	Selection  ml.SelectOptions // how they are tried; the zero value: each once with its defaults
 	Precision  ml.Precision     // in which models of factors are searched for requests; "": FP32
 
-	// Spotify lets listeners link their accounts, sign in by them, and have them deleted and exported with their profile; over the same Store. nil: nobody can.
+	// Spotify lets listeners link their accounts, sign in by them, and have them deleted and exported with their profile; over the same Store. nil: nobody can. If Music is of
+	// such accounts (spotify.Provider), it imports what is in one when that is linked, taste included, and when it is unlinked all that was made of it goes.
 	Spotify SpotifyLinks
 }
 

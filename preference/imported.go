@@ -23,9 +23,11 @@ type Source string
 // Spotify is the listener's account there.
 const Spotify Source = "spotify"
 
-// Importer is implemented by music providers that know what a listener likes from somewhere else: it says which sources its host must let in (see [Options]).
+// Importer is implemented by music providers that know what a listener likes from somewhere else: it says which sources its host must let in (see [Options]),
+// and is told where to put what it knows.
 type Importer interface {
 	PreferenceSources() []Source
+	ImportInto(s *Service)
 }
 
 // title is a source's name in a sentence.

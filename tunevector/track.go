@@ -96,6 +96,11 @@ type LibraryHolder interface {
 	Library(ctx context.Context, listener uuid.UUID) ([]Track, error)
 }
 
+// LibraryImporter is implemented by providers that read what a listener has in an account of theirs as soon as it is linked, so that the first vector is planned from it.
+type LibraryImporter interface {
+	ImportLibrary(ctx context.Context, listener uuid.UUID) error
+}
+
 // Lender is implemented by providers that have music from accounts which listeners link and unlink. What is made of such music, or of preferences imported
 // from there, is kept only while the account is linked: see [Service.Withdraw].
 type Lender interface {

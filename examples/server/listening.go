@@ -1,15 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync/atomic"
 
-	"github.com/google/uuid"
-
-	"github.com/rhythmiq/rhythmiq"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
@@ -33,22 +28,10 @@ func (f *spotifyFlags) sources() (sources []spotify.FeatureSource, err error) {
 	return sources, nil
 }
 
-// listening is what listeners have at Spotify: links to it, and the music that is there. The App comes last, since it is made of both.
+// listening is what listeners have at Spotify: links to it, and the music that is there.
 type listening struct {
 	links *spotify.Links
 	music *spotify.Provider
-	app   atomic.Pointer[rhythmiq.App]
-}
-
-// attach has the links tell the App and the music what becomes of them.
-func (l *listening) attach(o *spotify.Options) {
-	o.Linked = append(o.Linked, func(ctx context.Context, profileID uuid.UUID) error {
-		_, err := l.music.Import(ctx, profileID)
-		return err
-	})
-	o.Forget = append(o.Forget, func(ctx context.Context, profileID uuid.UUID) error {
-		return l.app.Load().TuneVectors.Withdraw(ctx, profileID)
-	})
 }
 
 // open makes the provider, beside the host's own music.
@@ -69,10 +52,4 @@ func (l *listening) open(f spotifyFlags, s store.Store, host tunevector.MusicPro
 		Client: client, Store: s, Gate: l.links, Host: host, Features: sources, Logger: log, Observer: m,
 	})
 	return err
-}
-
-// serve gives the App that is made of the links and the music.
-func (l *listening) serve(app *rhythmiq.App) {
-	l.app.Store(app)
-	l.music.ImportInto(app.Preferences)
 }

@@ -91,9 +91,6 @@ func serve(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	if accounts != nil {
-		accounts.serve(app)
-	}
 	api, err := httpapi.New(app, apiOptions(f, log, m))
 	if err != nil {
 		return err

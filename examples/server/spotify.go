@@ -92,7 +92,6 @@ func openSpotify(f flags, s store.Store, host tunevector.MusicProvider, addr net
 		return nil, err
 	}
 	l := &listening{}
-	l.attach(&o)
 	if l.links, err = spotify.NewLinks(s, o); err != nil {
 		return nil, fmt.Errorf("spotify: %w", err)
 	}

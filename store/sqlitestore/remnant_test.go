@@ -162,12 +162,12 @@ func TestScrubWaitsForReaders(t *testing.T) {
 	w.apply(t, 40)
 	db, err := sql.Open(driver, source(w.path, readerPragmas))
 	require.NoError(t, err)
-	defer db.Close()
+	defer func() { require.NoError(t, db.Close()) }()
 	tx, err := db.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	var n int
 	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT count(*) FROM users").Scan(&n))
-	_, err = w.writer.conn.ExecContext(t.Context(), stopWaiting) // so that this test does not, either
+	_, err = w.writer.conn.ExecContext(t.Context(), waitForNobody) // so that this test does not, either
 	require.NoError(t, err)
 	w.apply(t, 40)
 	require.ErrorIs(t, w.Scrub(t.Context()), store.ErrUnavailable)

@@ -40,7 +40,7 @@ const (
 	pageStatement   = "UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1"
 	vacuumQuery     = "SELECT auto_vacuum FROM pragma_auto_vacuum"
 	truncateLog     = "PRAGMA wal_checkpoint(TRUNCATE)"
-	stopWaiting     = "PRAGMA busy_timeout = 0"
+	waitForNobody   = "PRAGMA busy_timeout = 0"
 	waitAgain       = "PRAGMA busy_timeout = 5000"
 	mostPages       = 1 << 25 // from which on a page that is no B-tree's can begin like one
 	firstPageHeader = 100     // bytes before the B-tree's in the first page
@@ -79,7 +79,7 @@ func (w *writer) shorten(ctx context.Context) {
 	if size < w.longest {
 		return
 	}
-	_, err := w.conn.ExecContext(ctx, stopWaiting)
+	_, err := w.conn.ExecContext(ctx, waitForNobody)
 	if err = errors.Join(err, w.scrub(ctx)); err != nil {
 		w.longest = size + longestLog
 	}
@@ -131,7 +131,7 @@ func loggedPages(path string) ([]uint32, error) {
 	if err != nil {
 		return nil, pathless(err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	var header [logHeader]byte
 	if _, err := io.ReadFull(f, header[:]); err != nil {
 		return nil, pathless(err)

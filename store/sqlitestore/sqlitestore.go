@@ -105,7 +105,7 @@ func open(ctx context.Context, path string, o *Options, steps []string) (_ *Stor
 	s.writer, err = startWriter(ctx, path)
 	if err = errors.Join(err, prepared.Close()); err != nil {
 		if s.writer != nil {
-			err = errors.Join(err, s.writer.stop())
+			err = errors.Join(err, s.writer.stop()) //nolint:contextcheck // what is in the log is seen to, whatever has ended
 		}
 		return nil, err
 	}

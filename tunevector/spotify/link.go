@@ -142,7 +142,11 @@ const linkedTime = 10 * time.Second
 func (l *Links) linked(ctx context.Context, profileID uuid.UUID) {
 	ctx, cancel := context.WithTimeout(ctx, linkedTime)
 	defer cancel()
-	for _, f := range l.o.Linked {
+	hooks := l.o.Linked
+	if t := l.told.Load(); t != nil {
+		hooks = append(slices.Clone(hooks), t.linked)
+	}
+	for _, f := range hooks {
 		if err := f(ctx, profileID); err != nil {
 			l.o.Logger.WarnContext(ctx, "an account was linked, and what is done then has failed", "error", err)
 		}
@@ -290,8 +294,8 @@ func (l *Links) ID(ctx context.Context, profileID uuid.UUID) (uuid.UUID, error) 
 	return r.ID, err
 }
 
-// Unlink ends a profile's link, and deletes all that came from Spotify: what stands under [Prefix] in the listener's partition, and what Options.Forget
-// knows of. The link has ended before anything else is deleted; cut off after that, [Links.Work] or another Unlink finishes it.
+// Unlink ends a profile's link, and deletes all that came from Spotify: what stands under [Prefix] in the listener's partition, and what Options.Forget and
+// the App know of. The link has ended before anything else is deleted; cut off after that, [Links.Work] or another Unlink finishes it.
 func (l *Links) Unlink(ctx context.Context, profileID uuid.UUID) (err error) {
 	defer observe.Watch(ctx, l.o.Observer, "spotify.unlink")(&err)
 	if err := profile.CheckOpen(ctx, l.store, profileID); err != nil {
@@ -329,7 +333,11 @@ func (l *Links) forget(ctx context.Context, profileID uuid.UUID) error {
 	if err := l.wipe(ctx, profileID); err != nil { // first, so that what is made anew by the others is made without
 		return err
 	}
-	for _, forget := range l.o.Forget {
+	hooks := l.o.Forget
+	if t := l.told.Load(); t != nil {
+		hooks = append(slices.Clone(hooks), t.ended)
+	}
+	for _, forget := range hooks {
 		if err := forget(ctx, profileID); err != nil {
 			return fmt.Errorf("spotify: forget: %w", err)
 		}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,11 +65,11 @@ type Options struct {
 	// account Spotify tells little: no e-mail address, for one. It may be called again for an account whose link failed after it, and should then return the
 	// profile that it made. nil: they are asked to sign up, or to log in, and to link the account then.
 	Register func(ctx context.Context, a Account) (uuid.UUID, error)
-	// Linked is called when an account was linked, or authorized anew, such as [Provider.Import]. What fails of it is logged, and is no failure of the link; together
-	// they are given 10 s.
+	// Linked is called when an account was linked, or authorized anew, before the App is told, which has its music import the library. What fails of it is logged, and is no failure
+	// of the link; together they are given 10 s.
 	Linked []func(ctx context.Context, profileID uuid.UUID) error
-	// Forget deletes what came from Spotify and stands elsewhere than under [Prefix] in the listener's partition. It is called when a link has ended, again until
-	// it succeeds.
+	// Forget deletes what came from Spotify and stands elsewhere than under [Prefix] in the listener's partition, beside what the App knows of. It is called when a link has
+	// ended, again until it succeeds.
 	Forget []func(ctx context.Context, profileID uuid.UUID) error
 
 	// NoticeAhead is how long before an authorization ends the link says so, up to 180 days. 0: 30 days.
@@ -96,6 +97,8 @@ type Links struct {
 	cookie   string // what the names of cookies begin with
 	secure   bool
 
+	told atomic.Pointer[told]
+
 	mu      sync.Mutex
 	running sync.WaitGroup // refreshes
 	closed  bool
@@ -105,7 +108,19 @@ type Links struct {
 var (
 	_ linking.Links = (*Links)(nil)
 	_ Tokens        = (*Links)(nil)
+
+	_ linking.Teller = (*Links)(nil)
 )
+
+// told is who is told of links, beside those whom the options name.
+type told struct {
+	linked, ended func(ctx context.Context, profileID uuid.UUID) error
+}
+
+// Tell implements linking.Teller: rhythmiq.New has the links of its Config tell the App.
+func (l *Links) Tell(linked, ended func(ctx context.Context, profileID uuid.UUID) error) {
+	l.told.Store(&told{linked, ended})
+}
 
 // NewLinks returns Links over s. Options with mistakes are refused with all of them named.
 func NewLinks(s store.Store, o Options) (*Links, error) {

@@ -77,6 +77,8 @@ var (
 	_ tunevector.Lender         = (*Provider)(nil)
 	_ tunevector.LibraryHolder  = (*Provider)(nil)
 	_ preference.Importer       = (*Provider)(nil)
+
+	_ tunevector.LibraryImporter = (*Provider)(nil)
 )
 
 // The defaults, and bounds.
@@ -159,7 +161,8 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	}, nil
 }
 
-// ImportInto says where the taste goes that is imported: to the preferences of the App that the Provider is the music of. Without it no taste is.
+// ImportInto says where the taste goes that is imported: to the preferences of the App that the Provider is the music of, which does this itself. Without it no taste is. (A host
+// whose Config.Music is another provider that stands before this one calls it, or passes it on.)
 func (p *Provider) ImportInto(s *preference.Service) { p.preferences.Store(s) }
 
 // PreferenceSources tells the App that preferences can come from Spotify.

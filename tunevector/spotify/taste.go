@@ -110,6 +110,12 @@ func (p *Provider) Import(ctx context.Context, listener uuid.UUID) (r Imported, 
 	return r, nil
 }
 
+// ImportLibrary is [Provider.Import], for the App that is told of a new link.
+func (p *Provider) ImportLibrary(ctx context.Context, listener uuid.UUID) error {
+	_, err := p.Import(ctx, listener)
+	return err
+}
+
 // turn waits until nobody imports for a listener. first is false where somebody did meanwhile.
 func (p *Provider) turn(ctx context.Context, listener uuid.UUID) (release func(), first bool, err error) {
 	for first = true; ; first = false {
