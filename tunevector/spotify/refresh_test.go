@@ -169,6 +169,7 @@ func TestAStoreThatFailsAtTheSwap(t *testing.T) {
 			require.NoError(t, err, n)
 			require.Equal(t, token, again, n)
 			require.Equal(t, refreshes, b.fake.Count("refresh_token"), n)
+			synctest.Wait() // until what was handed out is saved
 		}
 		time.Sleep(time.Hour)
 		fail("4")
