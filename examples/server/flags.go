@@ -52,7 +52,7 @@ var stores = []struct {
 // serving are the flags that are of no use to -export, -import and -export-training, but for the catalog to that.
 var serving = []string{
 	"addr", "metrics-addr", "catalog", "models", "precision", "cert", "key", "rate", "drain", "cache", "cache-ttl",
-	"spotify-client-id", "spotify-client-secret-file", "spotify-keys", "spotify-redirect-uri", "spotify-base-url", "spotify-refresh-rate",
+	"spotify-client-id", "spotify-client-secret-file", "spotify-keys", "spotify-redirect-uri", "spotify-base-url", "spotify-rate", "spotify-refresh-rate",
 	"spotify-extended", "spotify-market", "spotify-features",
 }
 

@@ -30,7 +30,7 @@ type spotifyFlags struct {
 	clientID, secretFile, keysFile, baseURL, redirect string
 	market, features                                  string
 	extended                                          bool
-	rate                                              float64
+	rate, refreshRate                                 float64
 }
 
 func (f *spotifyFlags) define(fs *flag.FlagSet) {
@@ -43,7 +43,8 @@ func (f *spotifyFlags) define(fs *flag.FlagSet) {
 	fs.BoolVar(&f.extended, "spotify-extended", false, "your app has extended quota: ask for what apps in development mode are refused")
 	fs.StringVar(&f.market, "spotify-market", "", "`country` whose music is asked for, such as SE; the account's own if empty")
 	fs.StringVar(&f.features, "spotify-features", "", "whom to ask how tracks sound, who are told what is in listeners' libraries (not whose): `names` of reccobeats, deezer, separated by commas; nobody if empty")
-	fs.Float64Var(&f.rate, "spotify-refresh-rate", 10, "tokens a second that are refreshed at most")
+	fs.Float64Var(&f.rate, "spotify-rate", 3, "requests of the Web API a second; of several servers each counts for itself, so give each its share")
+	fs.Float64Var(&f.refreshRate, "spotify-refresh-rate", 10, "tokens a second that are refreshed at most, by this server")
 }
 
 // check says what is wrong with the flags.
@@ -64,6 +65,9 @@ func (f *spotifyFlags) check(fs *flag.FlagSet) (wrong []string) {
 		wrong = append(wrong, err.Error())
 	}
 	if !(f.rate > 0) {
+		wrong = append(wrong, "-spotify-rate must be above 0")
+	}
+	if !(f.refreshRate > 0) {
 		wrong = append(wrong, "-spotify-refresh-rate must be above 0")
 	}
 	return wrong
@@ -73,7 +77,7 @@ func (f *spotifyFlags) check(fs *flag.FlagSet) (wrong []string) {
 func openSpotify(f flags, s store.Store, host tunevector.MusicProvider, addr net.Addr, log *slog.Logger, m *metrics) (*listening, error) {
 	o := spotify.Options{
 		ClientID: f.spotify.clientID, RedirectURI: f.spotify.redirect, AccountsURL: f.spotify.baseURL, APIURL: f.spotify.baseURL,
-		RefreshRate: f.spotify.rate, Logger: log, Observer: m,
+		PerSecond: f.spotify.rate, RefreshRate: f.spotify.refreshRate, Logger: log, Observer: m,
 	}
 	if o.ClientID == "" {
 		return nil, nil //nolint:nilnil // nothing was asked for

@@ -110,6 +110,7 @@ func TestSpotifyFlags(t *testing.T) {
 		{append(memory, "-spotify-features", "deezer, guesses"), 2, `-spotify-features knows reccobeats and deezer, and not "guesses"`},
 		{append(memory, "-spotify-market", "sweden"), 1, "Market: must be a country"},
 		{append(memory, "-spotify-refresh-rate", "0"), 2, "-spotify-refresh-rate must be above 0"},
+		{append(memory, "-spotify-rate", "NaN"), 2, "-spotify-rate must be above 0"},
 		{append(memory, "-spotify-client-secret-file", filepath.Join(dir, "none")), 1, "no such file"},
 		{append(memory, "-spotify-keys", filepath.Join(dir, "none")), 1, "no such file"},
 		{append(memory, "-spotify-keys", file("a", "k1 !")), 1, "spotify keys: line 1 is not an id, a space, and base64"},

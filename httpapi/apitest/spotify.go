@@ -26,7 +26,7 @@ func (w *world) spotify(t *testing.T, s store.Store) *spotify.Links {
 	require.NoError(t, err)
 	links, err := spotify.NewLinks(s, spotify.Options{
 		ClientID: w.fake.ClientID(), ClientSecret: w.fake.ClientSecret(), RedirectURI: "https://music.example.com/spotify/callback", Cipher: keys,
-		AccountsURL: w.fake.URL(), APIURL: w.fake.URL(), Client: w.fake.Client(), Now: w.clock.Now,
+		PerSecond: 1e6, Burst: 1e6, AccountsURL: w.fake.URL(), APIURL: w.fake.URL(), Client: w.fake.Client(), Now: w.clock.Now,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, links.Close()) })

@@ -103,7 +103,7 @@ func (h *house) links(t *testing.T) *spotify.Links {
 	require.NoError(t, err)
 	links, err := spotify.NewLinks(h.meter, spotify.Options{
 		ClientID: h.fake.ClientID(), ClientSecret: h.fake.ClientSecret(), RedirectURI: "https://music.example.com/spotify/callback", Cipher: keys,
-		AccountsURL: h.fake.URL(), APIURL: h.fake.URL(), Client: h.fake.Client(), Now: clock,
+		PerSecond: 1e6, Burst: 1e6, AccountsURL: h.fake.URL(), APIURL: h.fake.URL(), Client: h.fake.Client(), Now: clock,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, links.Close()) })

@@ -2,32 +2,29 @@ package spotify
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/oauth2"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 )
 
-// accounts asks Spotify's accounts service, and whose account it is.
+// accounts asks Spotify's accounts service.
 type accounts struct {
 	config oauth2.Config
-	apiURL string
 	client *http.Client
 	now    func() time.Time
 }
 
 const (
 	callTime     = 10 * time.Second // that one request takes at most
-	maxAnswer    = 1 << 20
-	leastTTL     = time.Minute // of an access token; what is told less is taken for this
+	leastTTL     = time.Minute      // of an access token; what is told less is taken for this
 	mostTTL      = 24 * time.Hour
 	usualTTL     = time.Hour // where nothing is told
 	mostPatience = time.Hour // of a Retry-After, which can be a day
@@ -46,7 +43,7 @@ func newAccounts(o Options) *accounts {
 			ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: o.RedirectURI,
 			Endpoint: oauth2.Endpoint{AuthURL: o.AccountsURL + "/authorize", TokenURL: o.AccountsURL + "/api/token", AuthStyle: style},
 		},
-		apiURL: o.APIURL, client: &client, now: o.Now,
+		client: &client, now: o.Now,
 	}
 }
 
@@ -173,32 +170,37 @@ type owner struct {
 
 const maxName = 256 // of an id or a name, in bytes
 
-// me asks whose access token it is.
-func (a *accounts) me(ctx context.Context, access string) (owner, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTime)
+// How long it is waited for to be told whose an access token is: in all, and for the turn to ask.
+const (
+	meTime = 20 * time.Second
+	meTurn = 10 * time.Second
+)
+
+const opMe = "GET me"
+
+// me asks whose access token it is. The Web API is asked, and so in the app's turn: [ClientOptions] tell of its limits.
+func (l *Links) me(ctx context.Context, access string) (owner, error) {
+	ctx, cancel := context.WithTimeout(ctx, meTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.apiURL+"/v1/me", http.NoBody)
-	if err != nil {
-		return owner{}, errors.New("spotify: the API's URL is none")
-	}
-	req.Header.Set("Authorization", "Bearer "+access)
-	res, err := a.client.Do(req)
-	if err != nil {
-		return owner{}, transient(network(err), 0)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	switch {
-	case res.StatusCode == http.StatusForbidden:
-		// In development mode, whoever is not on the list of five.
-		return owner{}, errNotAllowed
-	case res.StatusCode != http.StatusOK:
-		return owner{}, transient("/v1/me: status "+strconv.Itoa(res.StatusCode), patience(res.Header))
-	case err != nil:
-		return owner{}, transient(network(err), 0)
+	api := &Client{
+		o:    ClientOptions{Tokens: oneToken(access), Timeout: callTime, MaxWait: meTurn, Now: l.o.Now, Observer: l.o.Observer},
+		base: l.api, rt: transportOf(l.o.Client), limiter: l.app,
 	}
 	var o owner
-	if err := json.Unmarshal(body, &o); err != nil || o.name() == "" || len(o.ID) > maxName || len(o.AccountID) > maxName {
+	err := api.do(ctx, uuid.Nil, request{method: http.MethodGet, path: "me"}, &o)
+	switch reasonOf(err) {
+	case ReasonForbidden, ReasonScope:
+		// In development mode, whoever is not on the list of five.
+		return owner{}, errNotAllowed
+	case ReasonRateLimited, ReasonQuota, ReasonUnavailable:
+		return owner{}, err
+	case ReasonUnauthorized, ReasonNotFound, ReasonInvalid: // of a token that is seconds old
+		return owner{}, transient("/v1/me: "+string(reasonOf(err)), 0)
+	}
+	switch {
+	case err != nil:
+		return owner{}, transient("/v1/me: "+network(err), 0)
+	case o.name() == "" || len(o.ID) > maxName || len(o.AccountID) > maxName:
 		return owner{}, transient("/v1/me: no account", 0)
 	}
 	if len(o.DisplayName) > maxName {
@@ -206,6 +208,20 @@ func (a *accounts) me(ctx context.Context, access string) (owner, error) {
 	}
 	return o, nil
 }
+
+// oneToken is Tokens of somebody who has one that was just made, and no link yet.
+type oneToken string
+
+// Token implements [Tokens].
+func (t oneToken) Token(context.Context, uuid.UUID) (string, error) { return string(t), nil }
+
+// Renew implements [Tokens].
+func (oneToken) Renew(context.Context, uuid.UUID, string) (string, error) {
+	return "", ErrReauthRequired
+}
+
+// Scopes implements [Tokens].
+func (oneToken) Scopes(context.Context, uuid.UUID) ([]string, error) { return nil, nil }
 
 var errNotAllowed = fault.New(fault.Forbidden,
 	"Spotify lets this account have no part in this service. An app in development mode is for the people only whom its owner has listed.")

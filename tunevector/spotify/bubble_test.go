@@ -46,7 +46,7 @@ func (b *bubble) process(t *testing.T, s store.Store, changes ...func(*spotify.O
 	t.Helper()
 	o := spotify.Options{
 		ClientID: b.fake.ClientID(), ClientSecret: b.fake.ClientSecret(), RedirectURI: "https://example.com/spotify/callback", Cipher: ring(t, "a"),
-		AccountsURL: b.fake.URL(), APIURL: b.fake.URL(), Client: b.fake.Client(), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
+		PerSecond: 1e6, Burst: 1e6, AccountsURL: b.fake.URL(), APIURL: b.fake.URL(), Client: b.fake.Client(), Logger: slog.New(slog.NewTextHandler(b.log, nil)),
 	}
 	for _, change := range changes {
 		change(&o)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/uuid"
 	web "github.com/zmb3/spotify/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
@@ -35,7 +34,8 @@ type ClientOptions struct {
 	Extended bool
 	// Market is the country (ISO 3166-1 alpha-2) whose music is asked for; "": the account's own, as far as Spotify goes by it.
 	Market string
-	// PerSecond is how many requests are made a second for all listeners together, over time; 0: 3. Burst is how many at once; 0: 15.
+	// PerSecond is how many requests this process makes a second for all listeners together, over time; 0: 3. Burst is how many at once; 0: 15. Where Tokens are [Links], these
+	// ask too, and share the limit and all holding still: then 0 leaves it as their Options have it, and anything else changes it for both.
 	PerSecond float64
 	Burst     int
 	// MaxWait is how long a request waits at most for its turn, or for what Spotify asks to wait; where it is longer, the answer is an error at once. 0: 10 s.
@@ -96,19 +96,26 @@ func NewClient(o ClientOptions) (*Client, error) {
 		return nil, err
 	}
 	base, _ := url.Parse(strings.TrimSuffix(o.BaseURL, "/") + "/") // as was checked
-	o.PerSecond, o.Burst = or(o.PerSecond, defaultPerSecond), or(o.Burst, defaultBurst)
 	o.MaxWait, o.Timeout = or(o.MaxWait, defaultMaxWait), or(o.Timeout, defaultTimeout)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	o.Observer = observe.Or(o.Observer)
-	c := &Client{o: o, base: base, rt: http.DefaultTransport, limiter: &limiter{
-		rate: rate.NewLimiter(rate.Limit(o.PerSecond), o.Burst), maxWait: o.MaxWait, now: o.Now, sleep: pause,
-	}}
-	if o.HTTP != nil && o.HTTP.Transport != nil {
-		c.rt = o.HTTP.Transport
+	c := &Client{o: o, base: base, rt: transportOf(o.HTTP)}
+	if l, ok := o.Tokens.(limited); ok {
+		c.limiter = l.appLimiter()
+		c.limiter.tune(o.PerSecond, o.Burst)
+	} else {
+		c.limiter = newLimiter(o.PerSecond, o.Burst, o.Now)
 	}
 	return c, nil
+}
+
+func transportOf(c *http.Client) http.RoundTripper {
+	if c != nil && c.Transport != nil {
+		return c.Transport
+	}
+	return http.DefaultTransport
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -236,7 +243,7 @@ func (t caller) RoundTrip(r *http.Request) (*http.Response, error) {
 	repeatable := r.Method == http.MethodGet || r.Method == http.MethodPut || r.Method == http.MethodDelete
 	refused := ""
 	for attempt := 1; ; attempt++ {
-		if err := c.limiter.wait(ctx, operation); err != nil {
+		if err := c.limiter.wait(ctx, operation, c.o.MaxWait); err != nil {
 			return nil, err
 		}
 		token, err := t.token(ctx, refused)

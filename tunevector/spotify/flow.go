@@ -46,6 +46,9 @@ func text(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // begin notes that a browser is sent away.
 func (l *Links) begin(ctx context.Context, profileID uuid.UUID, scopes []string) (linking.Begun, error) {
+	if d, err := l.app.check(opMe, flowTime); err != nil && d > flowTime {
+		return linking.Begun{}, err // it could not be ended in time
+	}
 	state, secret := text(newSecret(stateBytes)), text(newSecret(stateBytes))
 	sum := sha256.Sum256([]byte(secret))
 	until := l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
@@ -114,6 +117,12 @@ func (l *Links) claim(ctx context.Context, c linking.Callback) (flow, error) {
 			return nil, errStateUsed
 		case !l.o.Now().Before(f.Until):
 			return nil, errNoState
+		}
+		if c.Error == "" {
+			// Nobody could be asked whose account it is: it can be tried again, by the same callback, once Spotify can be.
+			if _, err := l.app.check(opMe, meTurn); err != nil {
+				return nil, err
+			}
 		}
 		w := put(key, savedFlow{Sealed: saved.Sealed, Used: true}, store.None) // store.Update sets the condition
 		w.ExpiresAt = old.ExpiresAt

@@ -143,7 +143,7 @@ func (h *house) open(t *testing.T, s store.Store, change func(*spotify.Options))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	o := spotify.Options{
 		ClientID: h.fake.ClientID(), ClientSecret: h.fake.ClientSecret(), RedirectURI: h.base + "/spotify/callback", Cipher: ring(t, "a"),
-		AccountsURL: h.fake.URL(), APIURL: h.fake.URL(), Now: h.clock.Now, RefreshRate: 10_000, Client: client,
+		PerSecond: 1e6, Burst: 1e6, AccountsURL: h.fake.URL(), APIURL: h.fake.URL(), Now: h.clock.Now, RefreshRate: 10_000, Client: client,
 		Logger: slog.New(slog.NewTextHandler(h.log, nil)),
 	}
 	if change != nil {

@@ -84,7 +84,7 @@ func (l *Links) Finish(ctx context.Context, c linking.Callback) (out linking.Out
 	if t.scopes == nil { // RFC 6749, 5.1: as they were asked for
 		t.scopes = f.Scopes
 	}
-	who, err := l.accounts.me(ctx, t.Access)
+	who, err := l.me(ctx, t.Access)
 	if err != nil {
 		return out, err
 	}
@@ -98,7 +98,7 @@ func (l *Links) Finish(ctx context.Context, c linking.Callback) (out linking.Out
 }
 
 // finishTime is what the last part of a link takes at most.
-const finishTime = 30 * time.Second
+const finishTime = 45 * time.Second
 
 // Why an account is not linked.
 var (

@@ -74,10 +74,14 @@ type Options struct {
 
 	// NoticeAhead is how long before an authorization ends the link says so, up to 180 days. 0: 30 days.
 	NoticeAhead time.Duration
-	// RefreshRate is how many tokens a second are refreshed at most, by one process, on demand and in the background. An access token lives for an hour and is
+	// RefreshRate is how many tokens a second this process refreshes at most, on demand and in the background. An access token lives for an hour and is
 	// refreshed 10 to 30 minutes before it expires, so n a second keep 1,800·n links fresh even if all were linked at one moment, and 2,400·n
 	// that were not. 0: 10.
 	RefreshRate float64
+	// PerSecond is how many requests of the Web API this process makes a second, for all listeners together and over time: these ask it whose account was authorized, and share the limit, and
+	// all that Spotify says of waiting, with every [Client] whose Tokens they are. 0: 3. Burst is how many at once; 0: 15.
+	PerSecond float64
+	Burst     int
 	// Workers is how many are refreshed at once in the background, 1–256. 0: 8.
 	Workers int
 
@@ -92,7 +96,9 @@ type Links struct {
 	o        Options
 	store    store.Store
 	accounts *accounts
-	limiter  *rate.Limiter
+	limiter  *rate.Limiter // of refreshes
+	api      *url.URL      // of the Web API
+	app      *limiter      // of requests of it
 	flights  singleflight.Group
 	cookie   string // what the names of cookies begin with
 	secure   bool
@@ -133,8 +139,10 @@ func NewLinks(s store.Store, o Options) (*Links, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	api, _ := url.Parse(o.APIURL + "/v1/") // as was checked
 	l := &Links{
 		o: o, store: s, accounts: newAccounts(o), limiter: rate.NewLimiter(rate.Limit(o.RefreshRate), 1),
+		api: api, app: newLimiter(o.PerSecond, o.Burst, o.Now),
 		cookie: "rhythmiq-spotify-", secure: strings.HasPrefix(o.RedirectURI, "https:"), unsaved: map[uuid.UUID]unsaved{},
 	}
 	if l.secure {
@@ -142,6 +150,8 @@ func NewLinks(s store.Store, o Options) (*Links, error) {
 	}
 	return l, nil
 }
+
+func (l *Links) appLimiter() *limiter { return l.app }
 
 // Close waits for refreshes that are under way, so that none of their tokens is lost, and begins no more.
 func (l *Links) Close() error {
@@ -209,6 +219,12 @@ func (o Options) check(f *fault.Fields) {
 	}
 	if !(o.RefreshRate > 0 && o.RefreshRate <= 10_000) { // also NaN
 		f.Add("RefreshRate", "must be above 0 and up to 10,000")
+	}
+	if !(o.PerSecond >= 0) {
+		f.Add("PerSecond", "must not be negative")
+	}
+	if o.Burst < 0 {
+		f.Add("Burst", "must not be negative")
 	}
 	if o.Workers < 1 || o.Workers > 256 {
 		f.Add("Workers", "must be 1 to 256")

@@ -54,11 +54,11 @@ func TestCheckRedirectURI(t *testing.T) {
 func TestNewLinks(t *testing.T) {
 	_, err := spotify.NewLinks(nil, spotify.Options{
 		RedirectURI: "http://localhost/", AccountsURL: "http://spotify.example.com", APIURL: "https://api.example.com?x=y", Scopes: []string{"user-top-read", "streaming"},
-		NoticeAhead: -1, RefreshRate: -1, Workers: 1000, Forget: []func(context.Context, uuid.UUID) error{nil},
+		NoticeAhead: -1, RefreshRate: -1, PerSecond: -1, Burst: -1, Workers: 1000, Forget: []func(context.Context, uuid.UUID) error{nil},
 	})
 	wrong := rhythmiq.FieldErrors(err)
 	for _, field := range []string{
-		"Store", "ClientID", "Cipher", "RedirectURI", "AccountsURL", "APIURL", "Scopes[1]", "NoticeAhead", "RefreshRate", "Workers", "Forget[0]",
+		"Store", "ClientID", "Cipher", "RedirectURI", "AccountsURL", "APIURL", "Scopes[1]", "NoticeAhead", "RefreshRate", "PerSecond", "Burst", "Workers", "Forget[0]",
 	} {
 		require.Contains(t, wrong, field)
 		delete(wrong, field)

@@ -152,6 +152,7 @@ func TestSpotifyFailsAtTheCallback(t *testing.T) {
 				require.NotEmpty(t, out.Cookie.Name)
 				require.Equal(t, spotify.None, b.state(t, id).State)
 				b.fake.Heal()
+				time.Sleep(15 * time.Minute) // for which a 429 holds everything
 				begun, err = b.links.Begin(t.Context(), id, linking.Request{})
 				require.NoError(t, err)
 				_, err = b.links.Finish(t.Context(), b.goes(t, begun))
