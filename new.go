@@ -62,10 +62,12 @@ func New(c Config) (*App, error) {
 	}
 	// The order in which a listener's things are deleted: the vectors first, since they are made from the rest, and
 	// what a change of variables sets off finds none to plan; the log last, since learning goes on from it.
-	a.Profiles.Depend(a.TuneVectors, a.Variables, a.Preferences, a.Learning)
+	// (But links end before that: what is told of their music is logged as long as they are there.)
+	a.Profiles.Depend(a.TuneVectors, a.Variables, a.Preferences)
 	if a.Spotify != nil {
 		a.Profiles.Depend(a.Spotify)
 	}
+	a.Profiles.Depend(a.Learning)
 	a.connect()
 	return a, nil
 }

@@ -41,30 +41,99 @@ const (
 // adds the missing ones. That second call returns only those, so a caller that must act on each event has to go by the
 // events it gave and not by what is returned.
 func (s *Service) Log(ctx context.Context, profileID uuid.UUID, events []Interaction) (fresh []Interaction, err error) {
+	fresh, _, err = s.LogGuarded(ctx, profileID, events, Guard{})
+	return fresh, err
+}
+
+// Guard is under what events about some tracks are kept: in every Apply that keeps one are Writes, which fail once they may no longer be. Until they
+// do, they must also fail once the profile is being deleted, before its log is.
+type Guard struct {
+	Tracks map[string]bool
+	Writes []store.Write
+}
+
+// LogGuarded is [Service.Log] where events about some tracks are kept under a guard. Where a write of it fails kept is false: then none of those is kept
+// any more, and all others are. However the call ends, nothing is left that was written after the guard has ended.
+func (s *Service) LogGuarded(ctx context.Context, profileID uuid.UUID, events []Interaction, g Guard) (fresh []Interaction, kept bool, err error) {
 	done := observe.Start(ctx, s.observer, "ml.log")
 	defer func() {
 		done(err, observe.Value{Name: "events", Number: float64(len(events))}, observe.Value{Name: "fresh", Number: float64(len(fresh))})
 	}()
 	if err := s.Check(events); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	events = storable(events)
 	known, err := s.around(ctx, profileID, events)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	// The gate is asked for once: after writing, which would not do before, or where there is nothing to write.
 	if fresh, err = notIn(known, events); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if len(fresh) == 0 {
-		return nil, profile.CheckOpen(ctx, s.store, profileID)
+	guarded, free := g.part(fresh)
+	if kept, err = s.keepGuarded(ctx, profileID, guarded, g.Writes); err != nil {
+		return nil, false, err
 	}
-	if err := s.keep(ctx, profileID, fresh); err != nil {
-		return nil, err
+	if !kept {
+		fresh = free
+	}
+	if len(free) == 0 {
+		err = profile.CheckOpen(ctx, s.store, profileID)
+	} else {
+		err = s.keep(ctx, profileID, free)
+	}
+	if err != nil {
+		return nil, false, err
 	}
 	s.logged.Add(int64(len(fresh)))
-	return fresh, nil
+	return fresh, kept, nil
+}
+
+// part separates the events that are guarded from the others.
+func (g Guard) part(events []Interaction) (guarded, free []Interaction) {
+	if len(g.Tracks) == 0 {
+		return nil, events
+	}
+	for _, e := range events {
+		if g.Tracks[e.TrackID] {
+			guarded = append(guarded, e)
+		} else {
+			free = append(free, e)
+		}
+	}
+	return guarded, free
+}
+
+// keepGuarded writes events, a part at a time, each with the guard; false where that has ended.
+func (s *Service) keepGuarded(ctx context.Context, profileID uuid.UUID, events []Interaction, guard []store.Write) (bool, error) {
+	writes, err := rowsOf(profileID, events)
+	if err != nil {
+		return false, err
+	}
+	for some := range slices.Chunk(writes, store.MaxWrites-len(guard)) {
+		err := store.Settle(ctx, s.store, slices.Concat(some, guard)...)
+		switch {
+		case slices.ContainsFunc(guard, func(w store.Write) bool { return store.Has(err, w.Key) }):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// rowsOf are the writes that put events into the log.
+func rowsOf(profileID uuid.UUID, events []Interaction) ([]store.Write, error) {
+	writes := make([]store.Write, len(events))
+	for i, e := range events {
+		item, err := Logged{ProfileID: profileID, Interaction: e}.row()
+		if err != nil {
+			return nil, err
+		}
+		writes[i] = store.Put(item, store.None)
+	}
+	return writes, nil
 }
 
 // storable returns events as the log can hold them, so that an event given again is the same as the one in the log.
@@ -138,13 +207,9 @@ func notIn(known map[uuid.UUID]Interaction, events []Interaction) ([]Interaction
 // keep writes events, and takes them back if the profile is gone by then: a row that is written after the profile's rows
 // were wiped would stay until it expires.
 func (s *Service) keep(ctx context.Context, profileID uuid.UUID, events []Interaction) error {
-	writes := make([]store.Write, len(events))
-	for i, e := range events {
-		item, err := Logged{ProfileID: profileID, Interaction: e}.row()
-		if err != nil {
-			return err
-		}
-		writes[i] = store.Put(item, store.None)
+	writes, err := rowsOf(profileID, events)
+	if err != nil {
+		return err
 	}
 	open, err := store.BulkWhile(ctx, s.store, writes, func(ctx context.Context) (bool, error) {
 		return profile.Open(ctx, s.store, profileID)

@@ -529,3 +529,39 @@ func TestForget(t *testing.T) {
 	cancel()
 	require.ErrorIs(t, b.Forget(ctx, ann, which), context.Canceled)
 }
+
+// Events about some tracks are kept only while a guard holds, together with it.
+func TestLogGuarded(t *testing.T) {
+	b := newBench(t, ml.Options{})
+	ann := b.listener(t, 1)
+	gate := store.Key{Table: store.Users, Partition: ann, Sort: "a-gate"}
+	require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: gate, Body: []byte("{}")}, store.None)))
+	g := ml.Guard{Tracks: map[string]bool{"lent": true}, Writes: []store.Write{store.Put(store.Item{Key: gate, Body: []byte("{}")}, store.Present)}}
+	own, lent, later := event(1, "own", ml.Like, noon), event(2, "lent", ml.Like, noon.Add(time.Second)), event(3, "lent", ml.Play, noon.Add(2*time.Second))
+	fresh, kept, err := b.LogGuarded(t.Context(), ann, []ml.Interaction{lent, own}, g)
+	require.NoError(t, err)
+	require.True(t, kept)
+	require.Equal(t, []ml.Interaction{lent, own}, fresh)
+	fresh, kept, err = b.LogGuarded(t.Context(), ann, []ml.Interaction{lent, own}, g)
+	require.NoError(t, err)
+	require.True(t, kept)
+	require.Empty(t, fresh)
+
+	require.NoError(t, b.store.Apply(t.Context(), store.Delete(gate, store.None)))
+	more := event(4, "own", ml.Play, noon.Add(3*time.Second))
+	fresh, kept, err = b.LogGuarded(t.Context(), ann, []ml.Interaction{later, more}, g)
+	require.NoError(t, err)
+	require.False(t, kept)
+	require.Equal(t, []ml.Interaction{more}, fresh)
+	require.Equal(t, []ml.Interaction{own, lent, more}, b.kept(t, ann))
+	fresh, kept, err = b.LogGuarded(t.Context(), ann, []ml.Interaction{later}, g)
+	require.NoError(t, err)
+	require.False(t, kept)
+	require.Empty(t, fresh)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = b.LogGuarded(ctx, ann, []ml.Interaction{later}, g)
+	require.ErrorIs(t, err, context.Canceled)
+	_, _, err = b.LogGuarded(t.Context(), uuid.New(), []ml.Interaction{later}, g)
+	require.ErrorIs(t, err, profile.ErrNotFound)
+}

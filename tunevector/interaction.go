@@ -16,7 +16,6 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/preference"
-	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
@@ -36,16 +35,8 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	if err != nil {
 		return Recorded{}, err
 	}
-	if events, err = s.permitted(ctx, profileID, events); err != nil {
-		return Recorded{}, err
-	}
-	if len(events) == 0 {
-		return Recorded{Replanned: []Replanned{}}, profile.CheckOpen(ctx, s.store, profileID)
-	}
-	if _, err := s.learning.Log(ctx, profileID, events); err != nil {
-		return Recorded{}, err
-	}
-	if events, err = s.stillPermitted(ctx, profileID, events); err != nil {
+	events, lent, err := s.log(ctx, profileID, events)
+	if err != nil {
 		return Recorded{}, err
 	}
 	if err := s.learn(ctx, profileID, events); err != nil {
@@ -53,7 +44,7 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	}
 	r = Recorded{Accepted: len(events), Replanned: []Replanned{}}
 	for _, n := range newsOf(events) {
-		n.seen = vectors[n.vector]
+		n.seen, n.lent = vectors[n.vector], slices.ContainsFunc(n.events, func(e ml.Interaction) bool { return lent[e.TrackID] })
 		replanned, err := s.adapt(ctx, profileID, n)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now; the events are in the log
@@ -158,6 +149,7 @@ type news struct {
 	events   []ml.Interaction // in order of time
 	logged   []ml.Interaction // all that was logged with them
 	readings bool
+	lent     bool // some of the events are about lent tracks
 	noteOnly bool // nothing is re-planned
 }
 
@@ -242,7 +234,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, nil
 		}
 		now := s.clock()
-		next.UpdatedAt = now
+		next.UpdatedAt, next.Lent = now, next.Lent || n.lent
 		heard := next.heard(plan)
 		if n.noteOnly || next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
 			return unlessSame(changed, &next), nil, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/ml"
+	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -45,16 +46,19 @@ func (v *vectorRecord) guarded(writes, guard []store.Write) ([]store.Write, erro
 	return append(writes, guard...), nil
 }
 
-// lends reports whether anything that a plan is made of is lent: tracks, or the taste. It is not asked whether an account is linked: while one is being unlinked a
+// lends reports whether anything that a plan is made of is lent: tracks, those of which something was said, or the taste. It is not asked whether an account is linked: while one is being unlinked a
 // provider may have its music still.
-func (s *Service) lends(ctx context.Context, c *composition, p *planRecord) (bool, error) {
+func (s *Service) lends(ctx context.Context, c *composition, v *vectorRecord, p *planRecord) (bool, error) {
 	lender, ok := s.music.(Lender)
 	if !ok || c.listener.taste.Imported() {
 		return ok, nil
 	}
-	ids := make([]string, len(p.Tracks))
-	for i, t := range p.Tracks {
-		ids[i] = t.ID
+	ids := make([]string, 0, len(p.Tracks)+len(v.Moments))
+	for _, t := range p.Tracks {
+		ids = append(ids, t.ID)
+	}
+	for _, m := range v.Moments {
+		ids = append(ids, m.TrackID)
 	}
 	lent, err := lender.Lent(ctx, ids)
 	return len(lent) > 0, err
@@ -136,22 +140,28 @@ func (s *Service) Withdraw(ctx context.Context, profileID uuid.UUID) error {
 	return s.learning.Forget(ctx, profileID, lender.Lent)
 }
 
-// permitted leaves out what is told of lent tracks where no account is linked.
-func (s *Service) permitted(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) ([]ml.Interaction, error) {
+// log keeps events, those about lent tracks under the guard of the link, and returns those that may be taken in, and which tracks are lent. Where no account is linked, or
+// none any more, nothing is kept of what is lent.
+func (s *Service) log(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) ([]ml.Interaction, map[string]bool, error) {
 	lent, guard, err := s.lentEvents(ctx, profileID, events)
-	if err != nil || len(lent) == 0 || len(guard) > 0 {
-		return events, err
+	if err != nil {
+		return nil, nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(events), func(e ml.Interaction) bool { return lent[e.TrackID] }), nil
-}
-
-// stillPermitted is permitted after logging: what was logged as a link ended is taken back.
-func (s *Service) stillPermitted(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) ([]ml.Interaction, error) {
-	left, err := s.permitted(ctx, profileID, events)
-	if err == nil && len(left) < len(events) {
-		err = s.learning.Forget(ctx, profileID, s.music.(Lender).Lent) // it is one, or all would be left
+	free := events
+	if len(lent) > 0 {
+		free = slices.DeleteFunc(slices.Clone(events), func(e ml.Interaction) bool { return lent[e.TrackID] })
 	}
-	return left, err
+	if len(guard) == 0 {
+		events = free
+	}
+	if len(events) == 0 {
+		return nil, nil, profile.CheckOpen(ctx, s.store, profileID)
+	}
+	_, kept, err := s.learning.LogGuarded(ctx, profileID, events, ml.Guard{Tracks: lent, Writes: guard})
+	if !kept {
+		events = free
+	}
+	return events, lent, err
 }
 
 // lentEvents returns which tracks of events are lent, and the guard of the link.

@@ -324,6 +324,82 @@ func TestUnlinkedWhilePlanning(t *testing.T) {
 	require.Empty(t, bytesLent(t, h))
 }
 
+// A link that ends while something is told of its music, by a server that is killed right after it has written: nobody is there to take anything back, and nothing is left.
+func TestUnlinkedWhileLogging(t *testing.T) {
+	h, l := borrowing(t)
+	h.store.onApply(func() {
+		l.cut(t)
+		require.NoError(t, h.Withdraw(context.WithoutCancel(t.Context()), h.listener))
+		h.store.breakReads(errBroken)
+	})
+	told := []ml.Interaction{{EventID: uuid.New(), TrackID: "lent-rock-01", Action: ml.Like, At: h.now}, {EventID: uuid.New(), TrackID: "rock-00", Action: ml.Like, At: h.now}}
+	_, err := h.Record(t.Context(), h.listener, told)
+	require.ErrorIs(t, err, errBroken)
+	h.store.breakReads(nil)
+	require.Empty(t, bytesLent(t, h))
+	recorded, err := h.Record(t.Context(), h.listener, told)
+	require.NoError(t, err)
+	require.Equal(t, 1, recorded.Accepted)
+	require.Empty(t, bytesLent(t, h))
+
+	l.connect(t) // now what is told is all lent, and more than goes into one Apply
+	var many []ml.Interaction
+	for i := range 250 {
+		many = append(many, ml.Interaction{EventID: uuid.New(), TrackID: "lent-rock-01", Action: ml.Play, At: h.now.Add(-time.Duration(i) * time.Minute)})
+	}
+	recorded, err = h.Record(t.Context(), h.listener, many)
+	require.NoError(t, err)
+	require.Equal(t, 250, recorded.Accepted)
+	require.Len(t, bytesLent(t, h), 250)
+	for i := range many {
+		many[i].EventID = uuid.New()
+	}
+	h.store.onApply(func() {
+		h.store.onApply(func() {
+			l.cut(t)
+			require.NoError(t, h.Withdraw(context.WithoutCancel(t.Context()), h.listener))
+		})
+	})
+	recorded, err = h.Record(t.Context(), h.listener, many)
+	require.NoError(t, err)
+	require.Zero(t, recorded.Accepted)
+	require.Empty(t, bytesLent(t, h))
+}
+
+// A vector in which nothing is lent notes what was told of lent music only while there is a link.
+func TestUnlinkedWhileNoting(t *testing.T) {
+	h, l := borrowing(t)
+	l.cut(t)
+	for _, d := range []tunevector.Definition{hour, {Name: "Rock", Mode: tunevector.Guided, Stages: []tunevector.Stage{{Genre: "rock", Minutes: 20}}}} {
+		v, err := h.Create(t.Context(), h.listener, d)
+		require.NoError(t, err)
+		require.Empty(t, lentOf(v))
+		l.connect(t)
+		told := []ml.Interaction{{EventID: uuid.New(), TuneVectorID: v.ID, TrackID: "lent-rock-01", Action: ml.Play, At: h.now}}
+		h.store.onApply(func() { // the writing of the log, and then of the vector
+			h.store.onApply(func() {
+				l.cut(t)
+				require.NoError(t, h.Withdraw(context.WithoutCancel(t.Context()), h.listener))
+			})
+		})
+		_, err = h.Record(t.Context(), h.listener, told)
+		require.ErrorIs(t, err, fault.ErrUnavailable)
+		require.Empty(t, bytesLent(t, h))
+		recorded, err := h.Record(t.Context(), h.listener, told)
+		require.NoError(t, err)
+		require.Zero(t, recorded.Accepted)
+
+		l.connect(t) // what was noted goes with the link, and is guarded until then, whatever the vector is planned from
+		told[0].EventID = uuid.New()
+		_, err = h.Record(t.Context(), h.listener, told)
+		require.NoError(t, err)
+		require.NotEmpty(t, bytesLent(t, h))
+		l.cut(t)
+		require.NoError(t, h.Withdraw(t.Context(), h.listener))
+		require.Empty(t, bytesLent(t, h))
+	}
+}
+
 // Of a listener without a link nothing is kept that is lent, whoever tells it.
 func TestNothingLentWithoutLink(t *testing.T) {
 	h, l := borrowing(t)

@@ -249,7 +249,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	}
 	plan := c.plan(solution)
 	v.Revision = plan.Revision
-	if v.Lent, err = s.lends(ctx, c, plan); err != nil {
+	if v.Lent, err = s.lends(ctx, c, v, plan); err != nil {
 		return nil, err
 	}
 	v.Lent = v.Lent || len(r.keep) > 0 && before.Lent

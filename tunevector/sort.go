@@ -56,7 +56,7 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	sorted := c.plan(solution)
 	v.Revision = sorted.Revision
 	v.consent(l.tasteConsents())
-	lent, err := s.lends(ctx, c, sorted)
+	lent, err := s.lends(ctx, c, v, sorted)
 	if err != nil {
 		return nil, err
 	}
