@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -79,21 +78,28 @@ func (h *Handler) deleteLink(c *call) (reply, error) {
 		return reply{}, err
 	}
 	// It has no version of its own: the tag of what is shown of it stands for one.
+	tag := func(link linking.Link) (store.Version, error) {
+		a, err := reply{value: link}.render()
+		return hashOf(a.body), err
+	}
 	current := func() (store.Version, error) {
 		link, err := links.Link(c.ctx, c.profileID)
 		if err != nil {
 			return store.Version{}, err
 		}
-		a, err := reply{value: link}.render()
-		return hashOf(a.body), err
+		return tag(link)
 	}
 	err = c.change(current, func(ifMatch store.Version) error {
-		if ifMatch != (store.Version{}) {
-			if now, err := current(); err != nil || now != ifMatch {
-				return errors.Join(err, errStale)
-			}
+		if ifMatch == (store.Version{}) {
+			return links.UnlinkIf(c.ctx, c.profileID, nil)
 		}
-		return links.Unlink(c.ctx, c.profileID)
+		return links.UnlinkIf(c.ctx, c.profileID, func(link linking.Link) error {
+			now, err := tag(link)
+			if err == nil && now != ifMatch {
+				err = errStale
+			}
+			return err
+		})
 	})
 	return reply{value: linkDone{"Spotify account unlinked successfully", c.profileID}}, err
 }

@@ -184,7 +184,7 @@ func (r Registration) check() (Registration, error) {
 	r.LastName = checkName(&f, "lastName", "Last name", r.LastName)
 	r.Email = checkEmail(&f, r.Email)
 	r.PhoneNumber = checkPhone(&f, r.PhoneNumber)
-	if r.Identity == nil || r.Password != "" {
+	if r.Password != "" || r.Identity == nil && !r.Passwordless {
 		r.Password = checkPassword(&f, r.Password)
 	}
 	if r.Identity != nil && !r.Identity.valid() {

@@ -17,7 +17,7 @@ import (
 // condition. The item exists as long as the profile's gate does, so deletion ends all sessions too.
 // It is apart from the record so that logging in does not change the profile's version.
 type login struct {
-	Password string         `json:"password,omitempty"` // PHC; empty where only an external identity logs in
+	Password string         `json:"password,omitempty"` // PHC; empty where something else lets them in
 	Sessions []savedSession `json:"sessions,omitempty"` // oldest first
 }
 

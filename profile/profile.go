@@ -37,11 +37,14 @@ type Registration struct {
 	LastName    string    `json:"lastName"`
 	Email       string    `json:"email"`
 	PhoneNumber string    `json:"phoneNumber"`
-	Password    string    `json:"password"` // may be empty where Identity is set
+	Password    string    `json:"password"` // may be empty where Identity or Passwordless is set
 	Identity    *Identity `json:"-"`        // an external identity to bind; nil for none
+	// Passwordless says that something else than a password or an external identity lets the listener in, by [Service.SignIn], such as an account that is linked to
+	// the profile. They can set a password later; see [Changes].
+	Passwordless bool `json:"-"`
 }
 
-// Changes are new values for some fields; nil leaves a field as it is.
+// Changes are new values for some fields; nil leaves a field as it is. A password may also be the first one.
 type Changes struct {
 	Username    *string `json:"username"`
 	FirstName   *string `json:"firstName"`

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
@@ -140,6 +141,24 @@ func testSpotify(t *testing.T, s *suite) {
 	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).says(t, 409, "Another Spotify account is linked to this profile. Unlink it first.")
 	w.clock.advance(10 * time.Minute)
 	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).is(t, 400)
+
+	// Whoever has no password, and is let in by an account alone, is not locked out.
+	w.fake.Add(spotifytest.Account{ID: "cai"})
+	w.fake.SignIn("cai")
+	cai, err := w.app.Profiles.Create(t.Context(), profile.Registration{
+		Username: "cai", FirstName: "Cai", LastName: "Li", Email: "cai@example.com", PhoneNumber: "+12015550123", Passwordless: true,
+	})
+	require.NoError(t, err)
+	let, err := w.app.Profiles.SignIn(t.Context(), cai.ID)
+	require.NoError(t, err)
+	as, at := w.anybody().with("Authorization", "Bearer "+let.Token), "/profiles/"+cai.ID.String()
+	w.comes(t, w.goes(t, as.post(t, at+"/spotify-link", nil).is(t, 201))).is(t, 200)
+	require.Contains(t, as.del(t, at+"/spotify-link").is(t, 409).shown(), "Set a password first")
+	require.Contains(t, as.get(t, at+"/spotify-link").is(t, 200).shown(), `"linked"`)
+	as.do(t, http.MethodPut, at, body{"password": password}).is(t, 200)
+	as = w.anybody().with("Authorization", "Bearer "+as.post(t, "/sessions", body{"username": "cai", "password": password}).is(t, 201).text(t, "token"))
+	as.del(t, at+"/spotify-link").is(t, 200)
+	as.del(t, at).is(t, 200)
 
 	// Whoever is gone while their browser is away has no profile to link to, and leaves nothing behind.
 	gone := w.listener(t)

@@ -207,6 +207,7 @@ func rows() []row {
 			name: "DeleteSpotifyLink", method: del, path: "/me/spotify-link", spotify: true,
 			reads: "login! gate! spotify#link! spotify#none!", writes: "[spotify#link spotify#gate#* users/account-*/spotify#claim users/*/refresh-spotify@*]",
 			jobs: 2 + 1, // put with the end of the link, and deleted
+			why:  "the session is read to check the token, and the password beside it to see whether anything else lets the listener in",
 		},
 		{name: "GetHealth", method: get, path: "/healthz", reads: "none"},
 		{name: "GetDocument", method: get, path: "/openapi.json"},

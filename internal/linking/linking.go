@@ -95,8 +95,9 @@ type Links interface {
 	Finish(ctx context.Context, c Callback) (Outcome, error)
 	// Link returns how a profile's link stands.
 	Link(ctx context.Context, profileID uuid.UUID) (Link, error)
-	// Unlink ends it, and deletes all that came by it. Where there is none it deletes what may be left of one.
-	Unlink(ctx context.Context, profileID uuid.UUID) error
+	// UnlinkIf ends it, and deletes all that came by it, if holds finds no fault with it as it stands at that moment; nil holds always. Where there is none
+	// it deletes what may be left of one.
+	UnlinkIf(ctx context.Context, profileID uuid.UUID, holds func(Link) error) error
 
 	// Kind, Any and DeleteAll have it deleted with the profile.
 	Kind() string

@@ -60,7 +60,8 @@ func (b *bubble) process(t *testing.T, s store.Store, changes ...func(*spotify.O
 func (b *bubble) profile(t *testing.T) uuid.UUID {
 	t.Helper()
 	id := uuid.New()
-	require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: profile.GateKey(id), Body: []byte(`{}`)}, store.Absent)))
+	require.NoError(t, b.store.Apply(t.Context(), store.Put(store.Item{Key: profile.GateKey(id), Body: []byte(`{}`)}, store.Absent),
+		store.Put(store.Item{Key: store.Key{Table: store.Users, Partition: id, Sort: "login"}, Body: []byte(`{"password":"x"}`)}, store.Absent)))
 	return id
 }
 

@@ -249,15 +249,23 @@ func (o owner) renewed(now owner) owner {
 // Link returns how a profile's link stands. A profile that has none, or does not exist, has the state [None].
 func (l *Links) Link(ctx context.Context, profileID uuid.UUID) (Link, error) {
 	_, r, found, err := l.read(ctx, profileID)
-	if err != nil || !found {
+	if err != nil {
 		return Link{State: None}, err
+	}
+	return l.stands(ctx, profileID, r, found), nil
+}
+
+// stands is how a link stands, if there is one.
+func (l *Links) stands(ctx context.Context, profileID uuid.UUID, r record, found bool) Link {
+	if !found {
+		return Link{State: None}
 	}
 	x := l.shown(r)
 	if l.lost(ctx, profileID, r) {
 		x.State, x.ExpiresSoon = ReauthRequired, false
 		x.Notice = "This authorization cannot be used at present. Link the account once more to go on."
 	}
-	return x, nil
+	return x
 }
 
 // shown is what is told of a link.
@@ -295,28 +303,66 @@ func (l *Links) ID(ctx context.Context, profileID uuid.UUID) (uuid.UUID, error) 
 }
 
 // Unlink ends a profile's link, and deletes all that came from Spotify: what stands under [Prefix] in the listener's partition, and what Options.Forget and
-// the App know of. The link has ended before anything else is deleted; cut off after that, [Links.Work] or another Unlink finishes it.
-func (l *Links) Unlink(ctx context.Context, profileID uuid.UUID) (err error) {
+// the App know of. The link has ended before anything else is deleted; cut off after that, [Links.Work] or another Unlink finishes it. It is refused with
+// [ErrOnlyWayIn] where nothing else would let the listener in.
+func (l *Links) Unlink(ctx context.Context, profileID uuid.UUID) error {
+	return l.UnlinkIf(ctx, profileID, nil)
+}
+
+// UnlinkIf is [Links.Unlink] of a link with which holds finds no fault: the link that it is shown is the one that ends, or none does. An error of holds is returned
+// as it is.
+func (l *Links) UnlinkIf(ctx context.Context, profileID uuid.UUID, holds func(Link) error) (err error) {
 	defer observe.Watch(ctx, l.o.Observer, "spotify.unlink")(&err)
 	if err := profile.CheckOpen(ctx, l.store, profileID); err != nil {
 		return err
 	}
-	if err := l.end(ctx, profileID, put(unlinking.Key(profileID), struct{}{}, store.None)); err != nil {
+	job := put(unlinking.Key(profileID), struct{}{}, store.None)
+	err = l.end(ctx, profileID, func(r record, found bool) ([]store.Write, error) {
+		if holds != nil {
+			if err := holds(l.stands(ctx, profileID, r, found)); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case found:
+			return []store.Write{job}, l.checkWaysIn(ctx, profileID)
+		case holds != nil:
+			return []store.Write{job, store.Delete(linkKey(profileID), store.None)}, nil // that there is none is what was held: store.Update sets the condition
+		}
+		return []store.Write{job}, nil
+	})
+	if err != nil {
 		return err
 	}
 	return l.forget(ctx, profileID)
 }
 
-// end deletes the link, its job and its claims, with another write in the same Apply.
-func (l *Links) end(ctx context.Context, profileID uuid.UUID, more ...store.Write) error {
+// ErrOnlyWayIn is the answer to the unlinking of an account without which a listener could not sign in any more.
+var ErrOnlyWayIn error = fault.New(fault.Conflict,
+	"Signing in with this Spotify account is the only way into this profile. Set a password first, by an update of the profile, or delete the profile.")
+
+// checkWaysIn returns [ErrOnlyWayIn] where nothing but a linked account lets a listener in. An identity of Spotify's is no way of its own.
+func (l *Links) checkWaysIn(ctx context.Context, profileID uuid.UUID) error {
+	ways, err := profile.WaysIn(ctx, l.store, profileID)
+	if err == nil && !ways.Password && (ways.Identity == nil || ways.Identity.Issuer == l.o.AccountsURL) {
+		return ErrOnlyWayIn
+	}
+	return err
+}
+
+// end deletes the link, its job and its claims, with what else is to be written in the same Apply, if there is no error.
+func (l *Links) end(ctx context.Context, profileID uuid.UUID, also func(r record, found bool) ([]store.Write, error)) error {
 	key := linkKey(profileID)
 	_, err := store.Update(ctx, l.store, key, func(old store.Item, found bool) ([]store.Write, error) {
-		if !found {
-			return more, nil
-		}
 		var r record
-		if err := old.Decode(&r); err != nil {
-			return nil, err
+		if found {
+			if err := old.Decode(&r); err != nil {
+				return nil, err
+			}
+		}
+		more, err := also(r, found)
+		if err != nil || !found {
+			return more, err
 		}
 		writes := append([]store.Write{store.Delete(key, store.None), store.Delete(gateKey(profileID, r.ID), store.None)}, more...) // store.Update sets the condition
 		for _, claim := range r.Owner.claimKeys() {
@@ -371,7 +417,7 @@ func (*Links) Any(context.Context, uuid.UUID) (bool, error) { return false, nil 
 
 // DeleteAll deletes everything that a profile has from Spotify. (The job of an Unlink that was cut off, of which there is one seldom, is left to Work.)
 func (l *Links) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
-	if err := l.end(ctx, profileID); err != nil {
+	if err := l.end(ctx, profileID, func(record, bool) ([]store.Write, error) { return nil, nil }); err != nil {
 		return err
 	}
 	return l.wipe(ctx, profileID)

@@ -63,7 +63,7 @@ type Options struct {
 	Scopes []string
 	// Register makes a profile for somebody who signs in with an account that is linked to none, and returns its id; the account is then linked to it. Of an
 	// account Spotify tells little: no e-mail address, for one. It may be called again for an account whose link failed after it, and should then return the
-	// profile that it made. nil: they are asked to sign up, or to log in, and to link the account then.
+	// profile that it made. It need have no password (profile.Registration.Passwordless): then [Links.Unlink] is refused until it has one. nil: they are asked to sign up, or to log in, and to link the account then.
 	Register func(ctx context.Context, a Account) (uuid.UUID, error)
 	// Linked is called when an account was linked, or authorized anew, before the App is told, which has its music import the library. What fails of it is logged, and is no failure
 	// of the link; together they are given 10 s.
