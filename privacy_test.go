@@ -101,10 +101,13 @@ func TestAReadingIsFollowedUntilItIsGone(t *testing.T) {
 		require.NoError(t, err)
 		return v
 	}
-	waiting, playing, plain := create(ada), create(ada), create(twin)
-	_, err = app.TuneVectors.Record(ctx, ada, []ml.Interaction{{
-		EventID: uuid.New(), TrackID: playing.Plan.Tracks[0].TrackID, TuneVectorID: playing.ID, Action: ml.Play, At: c.Now(),
-	}})
+	waiting, playing := create(ada), create(ada)
+	play := ml.Interaction{EventID: uuid.New(), TrackID: playing.Plan.Tracks[0].TrackID, Action: ml.Play, At: c.Now()}
+	_, err = app.TuneVectors.Record(ctx, twin, []ml.Interaction{play}) // the twin hears it too: it says something of taste
+	require.NoError(t, err)
+	plain := create(twin)
+	play.TuneVectorID = playing.ID
+	_, err = app.TuneVectors.Record(ctx, ada, []ml.Interaction{play})
 	require.NoError(t, err)
 	read(rating, variable.Reading{Value: 5, TuneVectorID: playing.ID})
 	c.add(time.Minute)

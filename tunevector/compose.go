@@ -375,6 +375,7 @@ func (c *composition) pose(g *gathering) {
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t
 	}
+	c.weigh()
 	c.lockTempo()
 	if c.explores && c.def.Mode == AI {
 		c.explore()

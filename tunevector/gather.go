@@ -60,6 +60,9 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 		if err := s.addSuited(ctx, g, c, nil, planner.AllStages); err != nil {
 			return nil, err
 		}
+		if err := s.askAnywhere(ctx, g, c, q); err != nil {
+			return nil, err
+		}
 		return g, s.askLiked(ctx, g, c, q, planner.AllStages)
 	}
 	from := 0.0

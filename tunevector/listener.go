@@ -191,8 +191,9 @@ func (l *listener) liking(t *Track, session []sessionMoment, now *sensing) float
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}
+	weight := now.sessionWeight()
 	for i := range session {
-		score += sessionWeight * session[i].strength * session[i].likeness(t)
+		score += weight * session[i].strength * session[i].likeness(t)
 	}
 	return min(max(score, -1), 1)
 }

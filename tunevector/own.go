@@ -1,6 +1,7 @@
 package tunevector
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/personal"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 	"github.com/rhythmiq/rhythmiq/variable"
 )
 
@@ -18,7 +20,7 @@ import (
 // are not the same any more, everything is made anew from the log and from the readings that there are. So nothing that was derived from a
 // reading outlives its consent, and what was derived from readings whose retention ended goes within a day.
 const (
-	ownersKept = 256            // listeners, each some 300 KB
+	ownersKept = 256            // listeners, each some 600 KB
 	ownTTL     = 24 * time.Hour // after which all is joined anew
 	// fullAnswer is the strength from which an interaction is an answer that counts wholly: that of a track heard to its end.
 	fullAnswer = 0.4
@@ -202,8 +204,8 @@ func (o *own) heardOf(did interactions) map[string]*ml.Item {
 const (
 	// ownShare is how much of a liking is by how the listener answers, at most; what else is known of their taste has the rest.
 	ownShare = 0.8
-	// ownScale makes of the odds that there are a liking that goes from −1 to 1: a track that three of four times is liked is liked wholly.
-	ownScale = 2.0
+	// ownScale makes of a probability a liking that goes from −1 to 1: a track that is liked nine of ten times is liked wholly.
+	ownScale = 1.25
 )
 
 // blend puts a liking (−1 to 1) and how the listener answers to a track's features together: the latter has up to 0.8 of the say, by how many answers there are. What it says is what
@@ -220,6 +222,74 @@ func (s *sensing) blend(liking float64, t *Track) float64 {
 	p := j.Without + s.handed*(j.Probability-j.Without)
 	share := ownShare * s.settled
 	return (1-share)*liking + share*min(max(ownScale*(2*p-1), -1), 1) //nolint:mnd // from −1 to 1
+}
+
+// How an arc that is nobody's wish gives way to how the listener answers: these are the planner's weights of target and taste once that is known wholly, instead of
+// the usual 10 and 0.5; until then they are in between, by how many answers there are. Where a listener gives a direction, an end, a point or stages, that is theirs, and the usual weights stay.
+const (
+	openTarget = 3.0
+	openTaste  = 4.0
+)
+
+// open reports whether the arc is nobody's wish, but made of the situation and of how the listener answers.
+func (c *composition) open() bool {
+	return c.now != nil && c.def.Mode == AI && c.def.Direction == Steady && len(c.def.Points) == 0 && c.def.gives() == [dimensionCount]bool{}
+}
+
+// weigh sets the planner's weights.
+func (c *composition) weigh() {
+	if !c.open() {
+		return
+	}
+	w := planner.DefaultWeights
+	w.Target += c.now.settled * (openTarget - w.Target)
+	w.Taste += c.now.settled * (openTaste - w.Taste)
+	c.problem.Weights = w
+}
+
+// anywhereCandidates is how many are kept of what was looked at anywhere.
+const anywhereCandidates = 150
+
+// askAnywhere adds, where the arc is nobody's wish, of a sample of all music what the listener would answer best to now, wherever it is to the arc.
+func (s *Service) askAnywhere(ctx context.Context, g *gathering, c *composition, q CandidateQuery) error {
+	if !c.open() {
+		return nil
+	}
+	q.Along = nil
+	sample, err := s.music.Candidates(ctx, q)
+	if err != nil {
+		return err
+	}
+	g.shortlisted = g.shortlisted || len(sample) >= q.Limit
+	type likely struct {
+		track       *Track
+		probability float64
+	}
+	var found []likely
+	for i := range sample {
+		t := &sample[i]
+		if item, permitted := t.Item(); permitted && c.allows(t) {
+			found = append(found, likely{t, c.now.judge.OfNew(item).Probability})
+		}
+	}
+	slices.SortFunc(found, func(a, b likely) int {
+		return cmp.Or(cmp.Compare(b.probability, a.probability), cmp.Compare(a.track.ID, b.track.ID))
+	})
+	for _, f := range first(found, anywhereCandidates) {
+		g.add(*f.track, planner.AllStages)
+	}
+	return nil
+}
+
+// sessionShare is how much less a moment of the session says of tracks like its own, once all the listener's answers, its own among them, say what they like.
+const sessionShare = 0.9
+
+// sessionWeight is what a moment of the session does, see [sessionWeight].
+func (s *sensing) sessionWeight() float64 {
+	if s == nil {
+		return sessionWeight
+	}
+	return sessionWeight * (1 - sessionShare*s.settled)
 }
 
 const (

@@ -97,6 +97,49 @@ func TestOwnAnswersAreJoinedAnew(t *testing.T) {
 	require.InDelta(t, there.Start.Energy, again.Start.Energy, 0.05)
 }
 
+// Where the arc is nobody's wish, how the listener answers has more say than a target that was only guessed from it; where it is, it stays.
+func TestAnOpenArcGivesWayToHowAListenerAnswers(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	r := rand.New(rand.NewPCG(2, 2))
+	liked := func(id string) bool { // every other artist, in all kinds of music
+		var n int
+		_, err := fmt.Sscanf(id[len(id)-2:], "%d", &n)
+		require.NoError(t, err)
+		return n/3%2 == 0
+	}
+	share := func(d tunevector.Definition) float64 {
+		n := 0
+		v := h.create(t, d)
+		for _, track := range v.Plan.Tracks {
+			if liked(track.TrackID) {
+				n++
+			}
+		}
+		return float64(n) / float64(len(v.Plan.Tracks))
+	}
+	for range 40 {
+		h.now = h.now.Add(time.Hour)
+		h.read(t, noise, variable.Reading{Value: 50})
+		var events []ml.Interaction
+		for n := range 6 {
+			track := h.music.tracks[r.IntN(len(h.music.tracks))]
+			e := ml.Interaction{EventID: uuid.New(), TrackID: track.ID, Action: ml.Complete, At: h.now.Add(time.Duration(n) * time.Second)}
+			if !liked(track.ID) {
+				e.Action, e.PositionSeconds = ml.Skip, p(5.0)
+			}
+			events = append(events, e)
+		}
+		h.record(t, events...)
+	}
+	h.now = h.now.Add(24 * time.Hour)
+	h.read(t, noise, variable.Reading{Value: 50})
+	whole, given := ai(60), ai(60)
+	given.Start = &tunevector.Aim{Energy: p(0.5)}
+	require.Greater(t, share(whole), share(given)+0.1, "what is given is a wish")
+	require.Contains(t, fmt.Sprint(h.create(t, whole).Plan.Tracks), "chosen by how you answer to such music")
+}
+
 func TestTriesAreFew(t *testing.T) {
 	count := func(v tunevector.TuneVector) (n int) {
 		for _, track := range v.Plan.Tracks {

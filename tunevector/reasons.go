@@ -76,6 +76,9 @@ func (c *composition) placed(t *Track, target Features) []string {
 	case c.def.Order != ByArc:
 		return []string{sortedBy[c.def.Order]}
 	case t.Confidence > 0 && sound(t.Features) && planner.Distance(t.Features, target) > nearWithin:
+		if c.open() {
+			return []string{"chosen by how you answer to such music more than by the arc"}
+		}
 		return []string{"the best that was found here"}
 	}
 	return nil

@@ -17,7 +17,8 @@
 // tracks whose provenance permits it), and adapts: a vector plays from the first interaction that names it until
 // its duration has passed; play, complete and skip tell how far it was heard. What was heard stays for good. The rest of
 // a playing ai vector is planned anew with each batch of interactions or readings: what was said of a track in this vector counts
-// double its strength for tracks by the same artist, less for the same genre, and least for the same sound (session.go). What was
+// double its strength for tracks by the same artist, less for the same genre, and least for the same sound (session.go), and less of that, the more answers in
+// known situations tell how the listener answers (own.go). What was
 // planned stays unless a new plan costs less by 5 %, or by 0.5 % after a skip or a dislike.
 //
 // # Consent
@@ -144,7 +145,7 @@ type TuneVector struct {
 type Plan struct {
 	Tracks          []PlannedTrack `json:"tracks"`
 	DurationSeconds float64        `json:"durationSeconds"`
-	Cost            float64        `json:"cost"`
+	Cost            float64        `json:"cost"`       // see planner; where the arc is nobody's wish target and taste have other weights, see own.go
 	LowerBound      *float64       `json:"lowerBound"` // nil where the order is not arc
 	Gap             *float64       `json:"gap"`        // (cost − bound) / bound; nil likewise
 	BoundOver       string         `json:"boundOver"`  // "all" or "shortlist": which tracks the bound speaks of

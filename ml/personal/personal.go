@@ -12,15 +12,19 @@
 // known of the moment z (amounts scaled; cycles as sine and cosine; one number for each word of a category), centered on the listener's own mean, so that what is unknown is 0 and
 // counts as usual,
 //
-//	y = w₀ + wᵀx + qᵀ(x² of energy, tempo, acousticness) + zᵀv + Σⱼ zⱼ·bⱼᵀ(energy, valence, tempo, acousticness) + noise
+//	y = w₀ + wᵀx + qᵀx² + zᵀv + Σⱼ zⱼ·bⱼᵀ(energy, valence, tempo, acousticness) + Σ tags g + Σ artists a + t + noise
 //
-// All weights have normal priors around 0: standard deviations 0.5 for those of the music alone, 0.15 for z alone, 0.2 for crosses; the noise has
-// 0.9. These are choices, by which some tens of answers are needed before a cross says much. Judgments are (1 + y)/2, kept in 0.02–0.98: y is 1 or −1, so
-// its mean foretells the probability. The textbook for all of it is Bishop, Pattern Recognition and Machine Learning (2006), section 3.3.
+// where each tag and artist, and the track itself, has a number of its own as far as the listener answered to it: up to 24 tags, and up to 24 each of artists and
+// tracks that they answered to more than once, those with the most answers; any other counts as usual.
+//
+// All weights have normal priors around 0: standard deviations 0.5 for those of the music alone, 0.15 for z alone, 0.2 for crosses, 0.35 for a tag, 0.25 for an
+// artist and for a track; the noise has 0.9. These are choices, by which some tens of answers are needed before a cross says much. Judgments are (1 + y)/2, kept in
+// 0.02–0.98: y is 1 or −1, so its mean foretells the probability. The textbook for all of it is Bishop, Pattern Recognition and Machine Learning (2006), section 3.3.
 package personal
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -136,13 +140,18 @@ const (
 	plain   = len(features)
 	crossed = 4                   // of the features, from the first on
 	width   = 1 + plain + squares // of what belongs to the music alone
-	squares = 3                   // of energy, tempo, acousticness
-	perZ    = 1 + crossed         // of what belongs to each number of z
-	sure    = 0.02                // judgments come no nearer to 0 and 1
-	noise   = 0.9 * 0.9           // variance
-	pAlone  = 1 / (0.5 * 0.5)     // precisions
-	pMoment = 1 / (0.15 * 0.15)   //
-	pCross  = 1 / (0.2 * 0.2)     //
+	squares = plain
+	perZ    = 1 + crossed       // of what belongs to each number of z
+	sure    = 0.02              // judgments come no nearer to 0 and 1
+	noise   = 0.9 * 0.9         // variance
+	pAlone  = 1 / (0.5 * 0.5)   // precisions
+	pMoment = 1 / (0.15 * 0.15) //
+	pCross  = 1 / (0.2 * 0.2)   //
+	pTag    = 1 / (0.35 * 0.35) //
+	pName   = 1 / (0.25 * 0.25) // of an artist or a track
+
+	mostEffects = 24 // of a kind
+	leastOfName = 2  // answers to an artist or a track
 )
 
 // music returns what belongs to the music alone: 1, x, squares. What is not known of an item is 0, as is usual.
@@ -163,16 +172,72 @@ func music(item *ml.Item) (phi [width]float64) {
 		}
 		phi[1+i] = min(max(x/f.spread, -mostScaled), mostScaled)
 	}
-	for k, i := range [squares]int{0, 2, 3} {
-		phi[1+plain+k] = phi[1+i] * phi[1+i]
+	for i := range squares {
+		phi[1+plain+i] = phi[1+i] * phi[1+i]
 	}
 	return phi
+}
+
+// effect is what a listener thinks of a tag, an artist or a track by itself.
+type effect struct {
+	kind kind
+	name string
+}
+
+type kind int
+
+const (
+	ofTag kind = iota
+	ofArtist
+	ofTrack
+)
+
+// effectsOf are those that an item may have.
+func effectsOf(item *ml.Item) []effect {
+	all := make([]effect, 0, len(item.Tags)+len(item.Artists)+1)
+	for _, t := range item.Tags {
+		all = append(all, effect{ofTag, t})
+	}
+	for _, a := range item.Artists {
+		all = append(all, effect{ofArtist, a})
+	}
+	if item.ID != "" {
+		all = append(all, effect{ofTrack, item.ID})
+	}
+	return all
+}
+
+// effectsIn are the effects that get a weight, in order, by how many answers there are to each.
+func effectsIn(answers []ml.Answer, items []ml.Item) []effect {
+	counts := map[effect]int{}
+	for i := range answers {
+		if fits(&answers[i], items) {
+			for _, e := range effectsOf(&items[answers[i].Item]) {
+				counts[e]++
+			}
+		}
+	}
+	maps.DeleteFunc(counts, func(e effect, n int) bool { return e.kind != ofTag && n < leastOfName })
+	all := slices.SortedFunc(maps.Keys(counts), func(a, b effect) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(counts[b], counts[a]), cmp.Compare(a.name, b.name))
+	})
+	var of [ofTrack + 1]int
+	return slices.DeleteFunc(all, func(e effect) bool {
+		of[e.kind]++
+		return of[e.kind] > mostEffects
+	})
+}
+
+// fits reports whether an answer can be learned from.
+func fits(a *ml.Answer, items []ml.Item) bool {
+	return a.Item >= 0 && int(a.Item) < len(items) && a.Liking >= 0 && a.Liking <= 1
 }
 
 // Person is one listener, as far as their own answers tell. It is immutable and safe for concurrent use.
 type Person struct {
 	learner *Learner
-	usual   []float64 // the mean of z
+	usual   []float64      // the mean of z
+	effects map[effect]int // where in theta, behind all others, each has its weight
 	theta   []float64
 	factor  []float64 // Cholesky's lower triangle of the posterior's precision, by rows
 	drawn   bool
@@ -183,8 +248,11 @@ var _ ml.Person = (*Person)(nil)
 
 // Person fits a listener to their answers. items are what is known of the tracks answered to, by [ml.Answer].Item; answers beyond are left out.
 func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
-	d := width + perZ*len(l.columns)
-	p := &Person{learner: l, usual: make([]float64, len(l.columns)), theta: make([]float64, d), factor: make([]float64, d*d)}
+	base, effects := width+perZ*len(l.columns), effectsIn(answers, items)
+	d := base + len(effects)
+	p := &Person{
+		learner: l, usual: make([]float64, len(l.columns)), effects: make(map[effect]int, len(effects)), theta: make([]float64, d), factor: make([]float64, d*d),
+	}
 	zs, knowns := make([][]float64, len(answers)), make([][]bool, len(answers))
 	counts := make([]float64, len(l.columns))
 	for i := range answers {
@@ -201,7 +269,14 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 			p.usual[j] /= n
 		}
 	}
-	for i := range d {
+	for i, e := range effects {
+		p.effects[e] = base + i
+		p.factor[(base+i)*(d+1)] = pName
+		if e.kind == ofTag {
+			p.factor[(base+i)*(d+1)] = pTag
+		}
+	}
+	for i := range base {
 		precision := pAlone
 		if i >= width {
 			precision = pCross
@@ -215,7 +290,7 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	var at []int // of phi that is not 0
 	for i := range answers {
 		a := &answers[i]
-		if a.Item < 0 || int(a.Item) >= len(items) || !(a.Liking >= 0 && a.Liking <= 1) {
+		if !fits(a, items) {
 			continue
 		}
 		p.answers++
@@ -237,6 +312,10 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 				}
 			}
 		}
+		for _, k := range p.effectsAt(&items[a.Item]) {
+			phi[k] = 1
+			at = append(at, k)
+		}
 		weight := a.Weight
 		if weight == 0 {
 			weight = 1
@@ -253,9 +332,24 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 		}
 	}
 	cholesky(p.factor, d)
-	solveLower(p.factor, p.theta)
+	solveLower(p.factor, p.theta, 0)
 	solveUpper(p.factor, p.theta)
 	return p
+}
+
+// effectsAt is where the weights of an item's effects are, in order, each once.
+func (p *Person) effectsAt(item *ml.Item) []int {
+	if len(p.effects) == 0 {
+		return nil
+	}
+	var at []int
+	for _, e := range effectsOf(item) {
+		if k, there := p.effects[e]; there {
+			at = append(at, k)
+		}
+	}
+	slices.Sort(at)
+	return slices.Compact(at)
 }
 
 // Answers is how many answers the listener was fitted to.
@@ -282,7 +376,7 @@ type judge struct {
 	moment     ml.Moment
 	z          []float64 // centered
 	now, usual [width]float64
-	spread     [width][width]float64 // covariance of now
+	spread     [][]float64 // the lower triangle of the covariance of now and of the effects behind it
 }
 
 // At returns a judge for one moment.
@@ -307,10 +401,10 @@ func (p *Person) At(m ml.Moment) ml.Judge {
 	return j
 }
 
-// cover finds the covariance of the weights in this moment: T·A⁻¹·Tᵀ, where the rows of T make them from all weights.
+// cover finds the covariance of the weights in this moment: T·A⁻¹·Tᵀ, where the rows of T make them from all weights. Those of effects are as they are.
 func (j *judge) cover() {
-	d := len(j.person.theta)
-	rows := make([][]float64, width)
+	d, effects := len(j.person.theta), len(j.person.effects)
+	rows, from := make([][]float64, width+effects), make([]int, width+effects) // before from a row is 0
 	for k := range width {
 		row := make([]float64, d)
 		row[k] = 1
@@ -319,16 +413,24 @@ func (j *judge) cover() {
 				row[width+i*perZ+k] = z
 			}
 		}
-		solveLower(j.person.factor, row)
-		rows[k] = row
+		solveLower(j.person.factor, row, k)
+		rows[k], from[k] = row, k
 	}
+	for e := range effects {
+		k := d - effects + e
+		rows[width+e], from[width+e] = make([]float64, d), k
+		rows[width+e][k] = 1
+		solveLower(j.person.factor, rows[width+e], k)
+	}
+	j.spread = make([][]float64, len(rows))
 	for a, row := range rows {
+		j.spread[a] = make([]float64, a+1)
 		for b, other := range rows[:a+1] {
 			sum := 0.0
-			for i, v := range row {
-				sum += v * other[i]
+			for i := from[a]; i < d; i++ {
+				sum += row[i] * other[i]
 			}
-			j.spread[a][b], j.spread[b][a] = sum, sum
+			j.spread[a][b] = sum
 		}
 	}
 }
@@ -345,11 +447,33 @@ func (j *judge) OfNew(item ml.Item) ml.Judgment {
 	for a := range x {
 		now += j.now[a] * x[a]
 		usual += j.usual[a] * x[a]
-		for b := range x {
-			variance += x[a] * x[b] * j.spread[a][b]
-		}
+	}
+	effects := j.person.effectsAt(&item)
+	for _, k := range effects {
+		now += j.person.theta[k]
+		usual += j.person.theta[k]
 	}
 	p := chance(now)
+	if j.person.drawn {
+		return ml.Judgment{Probability: p, Without: chance(usual)}
+	}
+	for a, row := range j.spread[:width] {
+		for b, v := range row[:a] {
+			variance += 2 * x[a] * x[b] * v
+		}
+		variance += x[a] * x[a] * row[a]
+	}
+	behind := width - (len(j.person.theta) - len(j.person.effects))
+	for n, k := range effects {
+		row := j.spread[k+behind]
+		for b, v := range row[:width] {
+			variance += 2 * x[b] * v
+		}
+		for _, other := range effects[:n] {
+			variance += 2 * row[other+behind]
+		}
+		variance += row[k+behind]
+	}
 	return ml.Judgment{Probability: p, Without: chance(usual), Spread: math.Sqrt(max(variance, 0)) / 2 / (p * (1 - p))}
 }
 
@@ -436,13 +560,13 @@ func cholesky(a []float64, d int) {
 	}
 }
 
-// solveLower solves L·x = b in place.
-func solveLower(l, b []float64) {
+// solveLower solves L·x = b in place, where b is 0 before from.
+func solveLower(l, b []float64, from int) {
 	d := len(b)
-	for i := range d {
+	for i := from; i < d; i++ {
 		row := l[i*d : i*d+i+1]
 		sum := b[i]
-		for k := range i {
+		for k := from; k < i; k++ {
 			sum -= row[k] * b[k]
 		}
 		b[i] = sum / row[i]

@@ -150,6 +150,63 @@ func TestMoreAnswersMakeSurer(t *testing.T) {
 	require.Equal(t, draw(a), draw(b))
 }
 
+// tagged is music that sounds alike, of a tag, by an artist.
+func tagged(id, tag, artist string) ml.Item {
+	i := item(0.5)
+	i.ID, i.Tags, i.Artists = id, []string{tag, tag}, []string{artist}
+	return i
+}
+
+func TestTagsArtistsAndTracksAreLearned(t *testing.T) {
+	l := learner(t)
+	var answers []ml.Answer
+	var items []ml.Item
+	answer := func(i ml.Item, likes float64) {
+		items = append(items, i)
+		answers = append(answers, ml.Answer{Item: int32(len(items) - 1), Liking: likes, Moment: loud()})
+	}
+	for i := range 20 {
+		answer(tagged(fmt.Sprint("jazz ", i), "jazz", fmt.Sprint("a", i)), 1)
+		answer(tagged(fmt.Sprint("rock ", i), "rock", "the one"), float64(i%2))
+		answer(tagged(fmt.Sprint("more rock ", i), "rock", fmt.Sprint("b", i)), 0)
+		answer(tagged("the hit", "pop", "c"), 1)
+		answer(tagged("the bore", "pop", "c"), 0)
+	}
+	p := l.Person(answers, items)
+	of := func(i ml.Item) float64 { return p.At(loud()).OfNew(i).Probability }
+	require.Greater(t, of(tagged("new", "jazz", "new")), of(tagged("new", "rock", "new"))+0.3)
+	require.Greater(t, of(tagged("new", "rock", "the one")), of(tagged("new", "rock", "new"))+0.1)
+	require.Greater(t, of(tagged("the hit", "pop", "c")), of(tagged("the bore", "pop", "c"))+0.2)
+	// What the listener never answered to is as usual.
+	require.Equal(t, of(item(0.5)), of(tagged("new", "polka", "new")))
+	require.Equal(t, p.At(loud()).OfNew(item(0.5)), p.At(loud()).OfNew(tagged("new", "polka", "a1")), "one answer tells nothing of an artist beside its tag")
+
+	// It is surer of what it knows well, and draws are spread as it says.
+	for _, i := range []ml.Item{tagged("new", "jazz", "new"), tagged("the hit", "pop", "c"), tagged("new", "rock", "the one")} {
+		j := p.At(loud()).OfNew(i)
+		r := rand.New(rand.NewPCG(8, 8))
+		var sum, squares float64
+		const draws = 600
+		for range draws {
+			d := p.Draw(r).At(loud()).OfNew(i).Probability
+			sum += d
+			squares += d * d
+		}
+		sd := math.Sqrt(squares/draws - sum/draws*sum/draws)
+		require.InDelta(t, j.Probability, sum/draws, 0.02)
+		require.InDelta(t, j.Spread*j.Probability*(1-j.Probability), sd, 0.15*sd, i.ID)
+	}
+
+	// Of many, those answered to most have a weight of their own, so that a listener stays small.
+	for i := range 200 {
+		answer(tagged(fmt.Sprint("other ", i), fmt.Sprint("tag ", i), fmt.Sprint("d", i%60)), float64(i%2))
+	}
+	p = l.Person(answers, items)
+	require.Equal(t, of(item(0.5)), of(tagged("new", "tag 199", "new")))
+	require.NotEqual(t, of(item(0.5)), of(tagged("new", "tag 1", "new")))
+	require.Greater(t, of(tagged("new", "jazz", "new")), of(tagged("new", "rock", "new"))+0.3)
+}
+
 func TestWhatCannotBeUsedIsLeftOut(t *testing.T) {
 	l := learner(t)
 	answers, items := opposite(20, 6)
