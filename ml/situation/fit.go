@@ -23,6 +23,7 @@ type sample struct {
 	rows    []row
 	targets []float64 // 0–1
 	weights []float64
+	aside   []bool // of each row: it is from another setting
 	seed    uint64
 }
 
@@ -122,6 +123,7 @@ func (f *fitting) sample(d *ml.Data) sample {
 			s.weights[i] = a.Weight
 		}
 	}
+	s.aside = f.aside
 	return s
 }
 
@@ -162,6 +164,7 @@ func (f *fitting) step(ctx context.Context) (float64, error) {
 			continue
 		}
 		s.rows, s.targets, s.weights = append(s.rows, f.all.rows[i]), append(s.targets, f.all.targets[i]), append(s.weights, f.all.weights[i])
+		s.aside = append(s.aside, f.aside[i])
 	}
 	for k := range f.last {
 		var err error

@@ -127,8 +127,30 @@ func pairOf(r *row) int64 { return int64(r.listener)<<32 | int64(r.item.column) 
 
 // columns are the columns of a row that are not 0.
 type columns struct {
-	at []int32
+	at       []int32
+	x        []float64
+	spans    []span
+	products []product
+}
+
+// span is a run of columns.
+type span struct {
+	at int // the first
 	x  []float64
+}
+
+// product is a run of the products of two lists, each of the first with all of the second.
+type product struct {
+	at   int // the first
+	a, b []float64
+}
+
+func (p *product) each(f func(at int, a float64)) {
+	for j, a := range p.a {
+		if a != 0 {
+			f(p.at+j*len(p.b), a)
+		}
+	}
 }
 
 func (c *columns) add(at int, x float64) {
@@ -236,7 +258,7 @@ func (d *design) keep() {
 		if cells += len(d.buf.at); cells > fewCells {
 			return
 		}
-		kept[i] = columns{slices.Clone(d.buf.at), slices.Clone(d.buf.x)}
+		kept[i] = columns{at: slices.Clone(d.buf.at), x: slices.Clone(d.buf.x)}
 	}
 	d.kept = kept
 }
@@ -252,18 +274,33 @@ func fitLinear(ctx context.Context, e *encoder, s sample, variances [blocks]floa
 	d := &design{s: s, skip: func(b int) bool { return variances[b] == 0 }}
 	var pairs []int64
 	if variances[atPair] > 0 {
-		seen := map[int64]bool{}
-		for i := range s.rows {
-			if p := pairOf(&s.rows[i]); s.rows[i].listener >= 0 && !seen[p] {
-				seen[p] = true
-				pairs = append(pairs, p)
-			}
-		}
-		slices.Sort(pairs)
+		pairs = pairsOf(&s)
 	}
 	d.layout = newLayout(e, pairs)
 	d.keep()
-	penalty := d.penalties(&variances)
+	weights, err := newton(ctx, &s, d.row, d.penalties(&variances))
+	if err != nil {
+		return nil, err
+	}
+	return &linear{d.layout, weights}, nil
+}
+
+// pairsOf returns the listeners and items that are together in a row, ascending.
+func pairsOf(s *sample) []int64 {
+	var pairs []int64
+	seen := map[int64]bool{}
+	for i := range s.rows {
+		if p := pairOf(&s.rows[i]); s.rows[i].listener >= 0 && !seen[p] {
+			seen[p] = true
+			pairs = append(pairs, p)
+		}
+	}
+	slices.Sort(pairs)
+	return pairs
+}
+
+// newton returns the weights that are likeliest after the rows of a sample were seen, where each has a normal prior of mean 0 and this precision; one whose precision is infinite stays 0.
+func newton(ctx context.Context, s *sample, row func(i int) *columns, penalty []float64) ([]float32, error) {
 	n := len(penalty)
 	weights, gradient, diagonal := make([]float64, n), make([]float64, n), make([]float64, n)
 	step, residual, scaled, direction, product := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
@@ -276,14 +313,11 @@ func fitLinear(ctx context.Context, e *encoder, s sample, variances [blocks]floa
 			}
 		}
 		for i := range s.rows {
-			x := d.row(i)
+			x := row(i)
 			p := logistic(x.dot(weights))
 			curve[i] = s.weights[i] * p * (1 - p)
-			g := s.weights[i] * (s.targets[i] - p)
-			for k, c := range x.at {
-				gradient[c] += g * x.x[k]
-				diagonal[c] += curve[i] * x.x[k] * x.x[k]
-			}
+			x.addTo(gradient, s.weights[i]*(s.targets[i]-p))
+			x.addSquaresTo(diagonal, curve[i])
 		}
 		// Conjugate gradients for the step, with the diagonal as preconditioner.
 		clear(step)
@@ -309,11 +343,8 @@ func fitLinear(ctx context.Context, e *encoder, s sample, variances [blocks]floa
 				}
 			}
 			for i := range s.rows {
-				x := d.row(i)
-				g := curve[i] * x.dot(direction)
-				for k, c := range x.at {
-					product[c] += g * x.x[k]
-				}
+				x := row(i)
+				x.addTo(product, curve[i]*x.dot(direction))
 			}
 			along := 0.0
 			for c := range product {
@@ -340,11 +371,11 @@ func fitLinear(ctx context.Context, e *encoder, s sample, variances [blocks]floa
 			break
 		}
 	}
-	l := &linear{d.layout, make([]float32, n)}
+	out := make([]float32, n)
 	for c, w := range weights {
-		l.weights[c] = float32(w)
+		out[c] = float32(w)
 	}
-	return l, nil
+	return out, nil
 }
 
 func (c *columns) dot(weights []float64) float64 {
@@ -352,7 +383,67 @@ func (c *columns) dot(weights []float64) float64 {
 	for k, at := range c.at {
 		sum += weights[at] * c.x[k]
 	}
+	for _, s := range c.spans {
+		w := weights[s.at : s.at+len(s.x)]
+		for k, x := range s.x {
+			sum += w[k] * x
+		}
+	}
+	for i := range c.products {
+		p := &c.products[i]
+		p.each(func(at int, a float64) {
+			w, part := weights[at:at+len(p.b)], 0.0
+			for k, b := range p.b {
+				part += w[k] * b
+			}
+			sum += a * part
+		})
+	}
 	return sum
+}
+
+// addTo adds a multiple of the columns to sums.
+func (c *columns) addTo(sums []float64, factor float64) {
+	for k, at := range c.at {
+		sums[at] += factor * c.x[k]
+	}
+	for _, s := range c.spans {
+		w := sums[s.at : s.at+len(s.x)]
+		for k, x := range s.x {
+			w[k] += factor * x
+		}
+	}
+	for i := range c.products {
+		p := &c.products[i]
+		p.each(func(at int, a float64) {
+			w := sums[at : at+len(p.b)]
+			for k, b := range p.b {
+				w[k] += factor * a * b
+			}
+		})
+	}
+}
+
+// addSquaresTo adds a multiple of the squares of the columns to sums.
+func (c *columns) addSquaresTo(sums []float64, factor float64) {
+	for k, at := range c.at {
+		sums[at] += factor * c.x[k] * c.x[k]
+	}
+	for _, s := range c.spans {
+		w := sums[s.at : s.at+len(s.x)]
+		for k, x := range s.x {
+			w[k] += factor * x * x
+		}
+	}
+	for i := range c.products {
+		p := &c.products[i]
+		p.each(func(at int, a float64) {
+			w := sums[at : at+len(p.b)]
+			for k, b := range p.b {
+				w[k] += factor * a * a * b * b
+			}
+		})
+	}
 }
 
 func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

@@ -21,7 +21,7 @@ import (
 )
 
 // Algorithms returns all algorithms of this package, the cheap ones first.
-func Algorithms() []ml.Algorithm { return []ml.Algorithm{Logistic{}, Machine{}, Trees{}} }
+func Algorithms() []ml.Algorithm { return []ml.Algorithm{Logistic{}, Process{}, Machine{}, Trees{}} }
 
 // Model is a fitted model of situations, of any of the algorithms of this package.
 type Model struct {
