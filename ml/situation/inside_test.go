@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -161,6 +162,27 @@ func TestOpenRefuses(t *testing.T) {
 				_, err = a.Open(bad)
 				require.ErrorIs(t, err, safetensors.ErrDamaged, name)
 			}
+		}
+		for name, change := range map[string]func(x []float32) []float32{
+			"without/length": func(x []float32) []float32 { x[0] = 0; return x },
+			"with/moments":   func(x []float32) []float32 { x[2] = float32(math.NaN()); return x },
+			"with/landmarks": func(x []float32) []float32 { x[1] = float32(math.Inf(1)); return x },
+			"with/centers":   func(x []float32) []float32 { return x[1:] },
+			"with/weights":   func(x []float32) []float32 { return x[1:] },
+		} {
+			at := slices.IndexFunc(file.Tensors, func(t safetensors.Tensor) bool { return t.Name == name })
+			if at < 0 {
+				continue
+			}
+			bad := &safetensors.File{Meta: file.Meta, Tensors: slices.Clone(file.Tensors)}
+			x := change(slices.Clone(bad.Tensors[at].Floats()))
+			shape := slices.Clone(bad.Tensors[at].Shape)
+			if len(shape) == 1 {
+				shape[0] = len(x)
+			}
+			bad.Tensors[at] = safetensors.Floats(name, x, shape...)
+			_, err = a.Open(bad)
+			require.ErrorIs(t, err, safetensors.ErrDamaged, name)
 		}
 		bad := &safetensors.File{Meta: map[string]string{metaAlgorithm: a.Name(), metaEncoder: "{", metaFacts: "{}"}, Tensors: file.Tensors}
 		_, err = a.Open(bad)

@@ -261,9 +261,6 @@ func (p *process) kernels(dst, moment []float64) {
 func (p *process) of(part, from int) []float64 {
 	n := p.width(part)
 	all := make([]float64, n)
-	if len(p.weights) == 0 { // not yet
-		return all
-	}
 	for k, w := range p.weights[p.starts[part]+from*n:][:n] {
 		all[k] = float64(w)
 	}
@@ -634,7 +631,7 @@ func (p *process) save(f *safetensors.File, prefix string) {
 	}
 	f.Tensors = append(f.Tensors, safetensors.Floats(prefix+"weights", p.weights, len(p.weights)), safetensors.Ints(prefix+"pairs", pairs, len(p.pairList), 2), //nolint:mnd // likewise
 		safetensors.Floats(prefix+"length", []float32{p.length}, 1), safetensors.Floats(prefix+"centers", p.centers, len(p.centers)))
-	put("items", p.about.points, len(p.e.Features))
+	put("landmarks", p.about.points, len(p.e.Features))
 	now := p.now
 	if now == nil {
 		now = &projection{}
@@ -683,7 +680,7 @@ func openProcess(e *encoder, f *safetensors.File, prefix string) (predictor, err
 		}
 		return rows
 	}
-	p.about.points = take("items", -1, len(e.Features))
+	p.about.points = take("landmarks", -1, len(e.Features))
 	now := &projection{points: take("moments", len(p.centers), e.Size)}
 	if err != nil {
 		return nil, err

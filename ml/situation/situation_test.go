@@ -15,7 +15,7 @@ func TestContract(t *testing.T) {
 	for _, a := range situation.Algorithms() {
 		t.Run(a.Name(), func(t *testing.T) {
 			t.Parallel()
-			v := map[string]ml.Values{"machine": {"folds": "3", "epochs": "30"}, "trees": {"folds": "3", "trees": "100", "rate": "0.15"}, "logistic": {"folds": "3"}}[a.Name()]
+			v := map[string]ml.Values{"machine": {"folds": "3", "epochs": "30"}, "trees": {"folds": "3", "trees": "100", "rate": "0.15"}, "logistic": {"folds": "3"}, "gp": {"folds": "3", "landmarks": "24"}}[a.Name()]
 			mltest.RunSituated(t, a, v)
 		})
 	}
