@@ -172,7 +172,7 @@ func TestAuditFindsDrift(t *testing.T) {
 }
 
 // quick are hyperparameters of which fits are quick.
-var quick = map[string]ml.Values{"logistic": {"folds": "3"}, "machine": {"folds": "3", "epochs": "20"}, "trees": {"folds": "3", "trees": "30"}}
+var quick = map[string]ml.Values{"logistic": {"folds": "3"}, "machine": {"folds": "3", "epochs": "20"}, "trees": {"folds": "3", "trees": "30"}, "gp": {"folds": "3", "landmarks": "12"}}
 
 func TestSelectModelsOfSituations(t *testing.T) {
 	t.Parallel()
@@ -216,7 +216,7 @@ func blendedModel(t *testing.T, d *ml.Data) (ml.Blending, ml.Situated) {
 	t.Helper()
 	b := ml.Blending{}
 	for i, a := range situation.Algorithms() {
-		b.Parts = append(b.Parts, ml.BlendPart{Algorithm: a, Values: quick[a.Name()], Weight: []float64{0.5, 0.4, 0.2}[i]})
+		b.Parts = append(b.Parts, ml.BlendPart{Algorithm: a, Values: quick[a.Name()], Weight: []float64{0.4, 0.3, 0.2, 0.2}[i]})
 	}
 	m, err := b.Fit(t.Context(), d, nil, ml.FitOptions{Seed: 2})
 	require.NoError(t, err)
@@ -229,12 +229,12 @@ func blendedModel(t *testing.T, d *ml.Data) (ml.Blending, ml.Situated) {
 func TestSelectBlendsModelsOfSituations(t *testing.T) {
 	t.Parallel()
 	d := mltest.PlantedAnswers(20, 25, 900, 2, 8)
-	fixed := map[string]ml.Values{"logistic": {"folds": "3", "situation-cross": "0.05"}, "machine": {"folds": "3", "epochs": "5"}, "trees": {"folds": "3", "rate": "0.2"}}
-	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: situation.Algorithms(), Trials: 3, Seed: 1, Fixed: fixed})
+	fixed := map[string]ml.Values{"logistic": {"folds": "3", "situation-cross": "0.05"}, "machine": {"folds": "3", "epochs": "5"}, "trees": {"folds": "3", "rate": "0.2"}, "gp": {"folds": "3", "situation-cross": "0.01", "landmarks": "8"}}
+	s, err := ml.Select(t.Context(), d, ml.SelectOptions{Algorithms: situation.Algorithms(), Trials: 4, Seed: 1, Fixed: fixed})
 	require.NoError(t, err)
 	last := s.Trials[len(s.Trials)-1]
 	require.Equal(t, "blend", last.Algorithm, "%s", s)
-	for _, x := range s.Trials[:3] {
+	for _, x := range s.Trials[:4] {
 		require.GreaterOrEqual(t, last.Metrics.Answers.Gain, x.Metrics.Answers.Gain-0.005, "%s", s)
 	}
 	sum := 0.0
@@ -255,7 +255,7 @@ func TestBlendOfModelsOfSituations(t *testing.T) {
 	parts, weights := m.(interface {
 		Parts() ([]ml.Model, []float64)
 	}).Parts()
-	require.Len(t, parts, 3)
+	require.Len(t, parts, 4)
 	odds := func(p float64) float64 { return math.Log(p / (1 - p)) }
 	for i, a := range d.Answers[:20] {
 		sum, spread := 0.0, 0.0

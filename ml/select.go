@@ -159,7 +159,9 @@ var ErrNothingHeld = errors.New("ml: nothing to choose a model by: no listener h
 // number of threads, so does the sequence.
 //
 // Where the data have answers and no cells, models of situations are chosen. They are measured by what was foretold of each answer by predictors that had not seen it (see [Foreteller]), and by the log loss: the score
-// is by how many nats an answer is foretold better than by always saying the mean. No different is then what differs by no more than .0005. Before all else, aspects that [Audit] finds are left out.
+// is by how many nats an answer is foretold better than by always saying the mean. No different is then what differs by no more than .0005. Since answers are few, what is best of many is so by luck, too: other
+// hyperparameters take the place of those that an algorithm had so far only if they are better by more than one standard error of the difference, answer by answer (the rule of one standard error of Breiman et al., "Classification and
+// regression trees", 1984). Before all else, aspects that [Audit] finds are left out.
 //
 // Trials that fail are rows like others. When ctx ends, what is known so far is returned with its error. Wrong options are one error that names each.
 func Select(ctx context.Context, d *Data, o SelectOptions) (*Selection, error) {
@@ -476,7 +478,7 @@ func (s *search) try(ctx context.Context, n int, a *arm, v Values, limit time.Du
 	case err != nil:
 		t.Error = err.Error()
 	default:
-		if a.best == nil || t.Metrics.Score() > a.best.Metrics.Score() {
+		if a.beaten(t) {
 			a.best, a.model = t, m
 		}
 	}

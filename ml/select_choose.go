@@ -19,6 +19,9 @@ const (
 // choose sets what was chosen, and why, with its model. Where there was a second holdout, only those that were measured on it can be.
 func (s *search) choose(ctx context.Context) {
 	order := s.all.ranked()
+	if s.answered {
+		order = slices.DeleteFunc(order, func(i int) bool { return !s.stands(s.all.Trials[i].Number) })
+	}
 	if s.second != nil {
 		both := slices.DeleteFunc(slices.Clone(order), func(i int) bool { return s.all.Trials[i].Second == nil })
 		if len(both) > 0 {
@@ -46,6 +49,11 @@ func (s *search) choose(ctx context.Context) {
 		}
 	}
 	s.all.Reason = s.reason(top, order)
+}
+
+// stands reports whether a trial is the best of its algorithm.
+func (s *search) stands(number int) bool {
+	return slices.ContainsFunc(s.arms, func(a *arm) bool { return a.best != nil && a.best.Number == number })
 }
 
 // fitted returns the best trial with its model. Of each algorithm only the model of its best trial was kept; another trial is fitted once more, if there is time for that. Else the top is taken, or what comes

@@ -38,6 +38,18 @@ func newArm(a Algorithm, fixed Values) *arm {
 	return m
 }
 
+// beaten reports whether a trial takes the place of the algorithm's best: of models of situations, of which the holdout is small, only if it is better by more than a standard error.
+func (a *arm) beaten(t *Trial) bool {
+	switch {
+	case a.best == nil:
+		return true
+	case t.Metrics.Answers == nil:
+		return t.Metrics.Score() > a.best.Metrics.Score()
+	}
+	mean, standard := meanError(minus(nil, t.gains, a.best.gains))
+	return mean > standard
+}
+
 // key tells values that mean the same as the same.
 func (a *arm) key(v Values) string {
 	var all []string

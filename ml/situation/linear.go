@@ -299,7 +299,8 @@ func pairsOf(s *sample) []int64 {
 	return pairs
 }
 
-// newton returns the weights that are likeliest after the rows of a sample were seen, where each has a normal prior of mean 0 and this precision; one whose precision is infinite stays 0.
+// newton returns the weights that are likeliest after the rows of a sample were seen, where each has a normal prior of mean 0 and this precision. One whose
+// precision is infinite stays 0.
 func newton(ctx context.Context, s *sample, row func(i int) *columns, penalty []float64) ([]float32, error) {
 	n := len(penalty)
 	weights, gradient, diagonal := make([]float64, n), make([]float64, n), make([]float64, n)

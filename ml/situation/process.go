@@ -10,19 +10,23 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
 
-// Process is ml.Algorithm "gp": a Gaussian process, whose kernel is a sum of products, with a Bernoulli likelihood. What is alike is answered alike: items by their numbers (a squared exponential kernel), their
-// tags and artists; listeners, items and pairs of both each by themselves; a listener's taste by listener × item numbers and listener × tag; and moments by what is known in both of them (a squared exponential
-// kernel, too, and one that adds up their aspects), alone, for each listener, and × item numbers (linear in both). A value that is unknown is as like any other as they are on the mean. Answers from another setting have an offset, in all and for each
-// listener.
+// Process is ml.Algorithm "gp": a Gaussian process, whose kernel is a sum of products, with a Bernoulli likelihood. What is alike is answered alike.
+// Items are by their numbers (a squared exponential kernel), their tags and their artists; listeners, items and pairs of both each by themselves; a
+// listener's taste is by listener × item numbers and listener × tag. Moments are by what is known in both of them (a squared exponential kernel, too,
+// and one that adds up their aspects): for all, for each listener, and × item numbers (linear in both). A value that is unknown is as like any other as
+// they are on the mean. Answers from another setting have an offset, for all and for each listener.
 //
-// It is found in the space of weights: the kernels of listeners, tags and the like are there exactly, and the squared exponential ones by their projection on landmarks, items and moments of the sample (Nyström's method), so that time
-// and memory grow with the answers and not with their square or cube. For n answers of L listeners to I items with T tags, and D landmarks, it takes about 8·(n·(D + 60) + 8·(L·(2·D + T) + I)) bytes, and n·D² operations once and 10·n·D a step
-// of the fit. What it foretells is the mode of the posterior.
+// It is found in the space of weights: the kernels of listeners, tags and the like are there exactly, and the squared exponential ones by their
+// projection on landmarks, items and moments of the sample (Nyström's method), so that time and memory grow with the answers and not with their cube and
+// square. For n answers of L listeners to I items with T tags, and D landmarks, a fit takes about 8·(n·(D + 70) + 8·(L·(2·D + T) + I)) bytes: 130 MB for
+// 100,000 answers of 5,000 listeners; and about n·D² operations once, and 10·n·D in each step. What it foretells is the mode of the posterior.
 //
-// The variances of the parts are hyperparameters that are searched by what is foretold of answers that were held out, as those of the other algorithms. Choosing them by the marginal likelihood was tried in their place, and foretold worse.
+// The variances of the parts are hyperparameters that are searched by what is foretold of answers that were held out, as those of the other algorithms.
+// Choosing all of them by the marginal likelihood was tried in place of that, and foretold worse.
 //
-// Sources: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), sections 3.4 for the mode, 4.2.4 for sums of products and 8.1 for landmarks; Chen, Epperly, Tropp and Webber, "Randomly pivoted Cholesky" (2025),
-// for which ones; Papke and Wooldridge, "Econometric methods for fractional response variables" (1996), for targets between 0 and 1.
+// Sources: Rasmussen and Williams, "Gaussian processes for machine learning" (2006), sections 3.4 for the mode, 4.2.4 for sums of products and 8.1 for
+// landmarks; Chen, Epperly, Tropp and Webber, "Randomly pivoted Cholesky" (2025), for which ones; Papke and Wooldridge, "Econometric methods for
+// fractional response variables" (1996), for targets between 0 and 1.
 type Process struct{}
 
 var _ ml.Algorithm = Process{}
@@ -94,8 +98,9 @@ const (
 	parts
 )
 
-// partVariances are those of what each part adds to the log odds. They are round numbers for a place where the search begins: between listeners, items and pairs about as much as between yes and no, and a fifth to a third of that between
-// moments.
+// partVariances are those of what each part adds to the log odds. They are round numbers that were set once, in the proportions of a first try on
+// SiTunes, for a place where the search begins: between listeners, items and pairs about as much as between yes and no, and a fifth to a third of that
+// between moments.
 var partVariances = [parts]float64{
 	inIntercept: 100, inSetting: 3, inSettingListener: 0.5,
 	inListener: 1, inItem: 1, inTag: 0.3, inArtist: 0.3, inAbout: 1,
@@ -121,7 +126,7 @@ type process struct {
 	length   float32
 	about    *projection // of items, by their numbers
 	now      *projection // of moments; nil: of none
-	centers  []float32   // the mean of the kernel of moments with each landmark, which is what is known of an unknown one
+	centers  []float32   // the mean of the kernel of the sample's moments with each landmark
 	unknown  [][]float64 // of each aspect, and landmark: how like an unknown value is
 }
 
@@ -144,6 +149,7 @@ func (p *projection) features(kernels []float64) { solveLower(p.root, kernels) }
 // counts makes weights of columns what each kernel with a landmark counts.
 func (p *projection) counts(weights []float64) { solveUpper(p.root, weights) }
 
+// finish finds the root of a kernel of landmarks.
 func (p *projection) finish(kernel func(i, j int) float64) {
 	n := p.size()
 	p.root = make([]float64, n*n)
@@ -213,7 +219,7 @@ func (p *process) same(a, b []float64, share float64, unlike func(aspect int) fl
 	return factor * math.Exp(-sum*share)
 }
 
-// finish makes what is not in a file from what is: so that a model that was opened is the same to the bit.
+// finish makes what is not in a file from what is, so that a model that was opened is the same to the bit.
 func (p *process) finish() {
 	p.about.finish(func(i, j int) float64 { return p.alike(p.about.points[i], p.about.points[j]) })
 	if p.now == nil {
@@ -241,10 +247,9 @@ func (p *process) finish() {
 			}
 		}
 	}
-	same := func(i, j int) float64 {
+	p.now.finish(func(i, j int) float64 {
 		return p.same(at[i], at[j], share, func(int) float64 { return 1 }) // what no landmark knows tells none from another
-	}
-	p.now.finish(same)
+	})
 }
 
 // kernels writes the kernel of a moment with each landmark, beside its mean.
@@ -258,6 +263,7 @@ func (p *process) kernels(dst, moment []float64) {
 	}
 }
 
+// of returns the weights of a part, or of one listener's.
 func (p *process) of(part, from int) []float64 {
 	n := p.width(part)
 	all := make([]float64, n)
@@ -309,7 +315,7 @@ func (p *process) lay() {
 	}
 }
 
-// pivots chooses landmarks among n candidates, at most most, each with the chance of what the ones before leave of its kernel.
+// pivots chooses landmarks among n candidates, at most most: each with the chance of what the ones before leave of its kernel.
 func pivots(n, most int, r *rand.Rand, kernel func(i, j int) float64) []int {
 	left, total := make([]float64, n), 0.0
 	for i := range left {
@@ -445,7 +451,8 @@ func (p *process) markMoments(s *sample, most int, r *rand.Rand) {
 	}
 }
 
-// complete gives moments, where an aspect is unknown, that of another one: so that the kernel of two landmarks is that of two moments that might have been.
+// complete gives moments, where an aspect is unknown, that of another one: so that the kernel of two landmarks is that of two moments that might have been,
+// and has a root.
 func (p *process) complete(moments [][]float64, r *rand.Rand) {
 	for i := range p.e.Readings {
 		reading := &p.e.Readings[i]
