@@ -45,3 +45,29 @@ func TestPastHoldoutDecidesWhatIsOpen(t *testing.T) {
 		}
 	}
 }
+
+// What is best of many trials on a few answers is so by luck, too: only what is better by more than a standard error takes the place of what was there.
+func TestBeaten(t *testing.T) {
+	t.Parallel()
+	trial := func(gain, noise float64) *Trial {
+		x := &Trial{Metrics: Metrics{Answers: &AnswerMetrics{Gain: gain}}}
+		for i := range 100 {
+			x.gains = append(x.gains, gain+noise*float64(i%2*2-1))
+		}
+		return x
+	}
+	a := &arm{}
+	first := trial(0.1, 0)
+	require.True(t, a.beaten(first), "there was none")
+	a.best = first
+	require.False(t, a.beaten(trial(0.11, 0.2)), "0.01 more, of which the standard error is 0.02")
+	require.True(t, a.beaten(trial(0.13, 0.2)))
+	require.False(t, a.beaten(trial(0.05, 0)))
+	s := &search{arms: []*arm{a}}
+	a.best.Number = 3
+	require.True(t, s.stands(3))
+	require.False(t, s.stands(4))
+	a.best = &Trial{Metrics: Metrics{NDCG10: 0.2}}
+	require.True(t, a.beaten(&Trial{Metrics: Metrics{NDCG10: 0.2001}}), "where lists are measured the better one is taken")
+	require.False(t, a.beaten(&Trial{Metrics: Metrics{NDCG10: 0.2}}))
+}
