@@ -1,6 +1,6 @@
 // Package personal learns how one listener answers to situations from that listener alone: a Bayesian linear regression of their answers on the
-// features of the music, crossed with what is known of the moment. It needs no training and no other listener; it is fitted in closed form in about a
-// millisecond, stored nowhere, and says how unsure it is, from which Thompson sampling follows.
+// features of the music, crossed with what is known of the moment. It needs no training and no other listener; it is fitted in closed form in about two
+// milliseconds, stored nowhere, and says how unsure it is, from which Thompson sampling follows.
 //
 //	learner, err := personal.New(personal.Options{Aspects: aspects, Scales: scales})
 //	ada := learner.Person(answers, items)
@@ -312,9 +312,10 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 				}
 			}
 		}
-		for _, k := range p.effectsAt(&items[a.Item]) {
+		behind := len(at)
+		at = p.effectsAt(at, &items[a.Item])
+		for _, k := range at[behind:] {
 			phi[k] = 1
-			at = append(at, k)
 		}
 		weight := a.Weight
 		if weight == 0 {
@@ -337,19 +338,26 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	return p
 }
 
-// effectsAt is where the weights of an item's effects are, in order, each once.
-func (p *Person) effectsAt(item *ml.Item) []int {
+// effectsAt adds to at where the weights of an item's effects are, in order, each once.
+func (p *Person) effectsAt(at []int, item *ml.Item) []int {
 	if len(p.effects) == 0 {
-		return nil
+		return at
 	}
-	var at []int
-	for _, e := range effectsOf(item) {
-		if k, there := p.effects[e]; there {
+	from := len(at)
+	add := func(of kind, name string) {
+		if k, there := p.effects[effect{of, name}]; there {
 			at = append(at, k)
 		}
 	}
-	slices.Sort(at)
-	return slices.Compact(at)
+	for _, t := range item.Tags {
+		add(ofTag, t)
+	}
+	for _, a := range item.Artists {
+		add(ofArtist, a)
+	}
+	add(ofTrack, item.ID)
+	slices.Sort(at[from:])
+	return at[:from+len(slices.Compact(at[from:]))]
 }
 
 // Answers is how many answers the listener was fitted to.
@@ -426,11 +434,7 @@ func (j *judge) cover() {
 	for a, row := range rows {
 		j.spread[a] = make([]float64, a+1)
 		for b, other := range rows[:a+1] {
-			sum := 0.0
-			for i := from[a]; i < d; i++ {
-				sum += row[i] * other[i]
-			}
-			j.spread[a][b] = sum
+			j.spread[a][b] = dot(row[from[a]:], other[from[a]:])
 		}
 	}
 }
@@ -448,7 +452,8 @@ func (j *judge) OfNew(item ml.Item) ml.Judgment {
 		now += j.now[a] * x[a]
 		usual += j.usual[a] * x[a]
 	}
-	effects := j.person.effectsAt(&item)
+	var few [8]int
+	effects := j.person.effectsAt(few[:0], &item)
 	for _, k := range effects {
 		now += j.person.theta[k]
 		usual += j.person.theta[k]
@@ -541,16 +546,26 @@ func (j *judge) because(aspect int) string {
 	return ": " + cmp.Or(a.Say["high"], name+" is high")
 }
 
+// dot adds up in four places, which need not wait for each other.
+func dot(x, y []float64) float64 {
+	var a, b, c, d float64
+	for len(x) >= 4 && len(y) >= 4 {
+		a, b, c, d = a+x[0]*y[0], b+x[1]*y[1], c+x[2]*y[2], d+x[3]*y[3]
+		x, y = x[4:], y[4:]
+	}
+	for i, v := range x {
+		a += v * y[i]
+	}
+	return a + b + c + d
+}
+
 // cholesky makes of the lower triangle of a positive definite matrix its factor, in place.
 func cholesky(a []float64, d int) {
 	for i := range d {
 		ri := a[i*d : i*d+i+1]
 		for j := range i + 1 {
 			rj := a[j*d : j*d+j+1]
-			sum := ri[j]
-			for k := range j {
-				sum -= ri[k] * rj[k]
-			}
+			sum := ri[j] - dot(ri[:j], rj[:j])
 			if i == j {
 				ri[i] = math.Sqrt(sum)
 			} else {
@@ -565,11 +580,7 @@ func solveLower(l, b []float64, from int) {
 	d := len(b)
 	for i := from; i < d; i++ {
 		row := l[i*d : i*d+i+1]
-		sum := b[i]
-		for k := from; k < i; k++ {
-			sum -= row[k] * b[k]
-		}
-		b[i] = sum / row[i]
+		b[i] = (b[i] - dot(row[from:i], b[from:i])) / row[i]
 	}
 }
 

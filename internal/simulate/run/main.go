@@ -1,6 +1,7 @@
 // Command run simulates listeners over many days, and tells how often they skip with each way of choosing music. The figures in the README are from
 //
-//	go run ./internal/simulate/run -seeds 20 -days 60 -plot coverage/skips.png
+//	go run ./internal/simulate/run -listeners 3 -worlds yes -plot internal/simulate/skips.svg
+//	go run ./internal/simulate/run -listeners 2 -worlds no
 package main
 
 import (
@@ -44,7 +45,7 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	listeners := flags.Int("listeners", 6, "listeners in each, beside the crowd")
 	threads := flags.Int("threads", 2, "lives at a time")
 	names := flags.String("arms", "ai,fixed,taste,popularity,random", "ways of choosing, ai first")
-	picture := flags.String("plot", "", "a PNG file for the skips by week")
+	picture := flags.String("plot", "", "a file for the skips by week, .svg or .png")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
