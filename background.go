@@ -47,13 +47,18 @@ func (a *App) tasks() []task {
 			task{name: "look for models", passes: 1, do: a.Models.Poll},
 			task{name: "train models", passes: 1, do: a.Models.RetrainIfDue, long: true})
 	}
+	if a.Situations != nil {
+		tasks = append(tasks,
+			task{name: "look for models of situations", passes: 1, do: a.Situations.Poll},
+			task{name: "train models of situations", passes: 1, do: a.Situations.RetrainIfDue, long: true})
+	}
 	if a.Spotify != nil {
 		tasks = append(tasks, task{name: "refresh tokens of Spotify", passes: 1, do: a.Spotify.Work, long: true})
 	}
 	return tasks
 }
 
-// Run does what must happen in the background (unfinished deletions, wiping, popularity, models of taste, tokens of linked accounts, expired items) until ctx
+// Run does what must happen in the background (unfinished deletions, wiping, popularity, models of taste and of situations, tokens of linked accounts, expired items) until ctx
 // ends, and returns nil then. What fails is logged and tried again in about a minute. Everything stays correct without it, and several instances can
 // run it over one store.
 func (a *App) Run(ctx context.Context) error {

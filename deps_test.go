@@ -30,7 +30,7 @@ var linked = []struct{ prefix, why string }{
 
 // ours is which of our packages the front door links: the domain, and the small defaults.
 var ours = []string{
-	"", "internal/fault", "internal/linking", "internal/observe", "ml", "ml/als", "ml/blobs", "ml/itemknn", "ml/localtrainer", "ml/personal", "ml/popular", "ml/rp3beta", "ml/safetensors", "preference", "profile", "store", "store/memstore", "tunevector",
+	"", "internal/fault", "internal/linking", "internal/observe", "ml", "ml/als", "ml/blobs", "ml/itemknn", "ml/localtrainer", "ml/personal", "ml/popular", "ml/rp3beta", "ml/safetensors", "ml/situation", "preference", "profile", "store", "store/memstore", "tunevector",
 	"tunevector/catalog", "tunevector/planner", "variable",
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml/localtrainer"
 	"github.com/rhythmiq/rhythmiq/ml/popular"
 	"github.com/rhythmiq/rhythmiq/ml/rp3beta"
+	"github.com/rhythmiq/rhythmiq/ml/situation"
 	"github.com/rhythmiq/rhythmiq/preference"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
@@ -47,7 +48,7 @@ func New(c Config) (*App, error) {
 	a.Learning, err = ml.NewService(c.Store, c.Learning)
 	wrong.add(err, "Learning.", "")
 	if err == nil {
-		a.Models, err = c.models(a.Learning)
+		a.Models, a.Situations, err = c.models(a)
 		wrong.add(err, "", "")
 	}
 	if err := wrong.err(); err != nil {
@@ -55,10 +56,13 @@ func New(c Config) (*App, error) {
 	}
 	a.TuneVectors, err = tunevector.NewService(tunevector.Options{
 		Store: c.Store, Music: c.Music, Preferences: a.Preferences, Variables: a.Variables,
-		Learning: a.Learning, Models: a.Models, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed, NoTries: c.NoTries,
+		Learning: a.Learning, Models: a.Models, Situations: a.Situations, Now: c.Now, Logger: c.Logger, Observer: c.Observer, Seed: c.Seed, NoTries: c.NoTries,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if a.Situations != nil {
+		a.Variables.OnWithdrawal(a.Situations.Withdrawn)
 	}
 	// The order in which a listener's things are deleted: the vectors first, since they are made from the rest, and
 	// what a change of variables sets off finds none to plan; the log last, since learning goes on from it.
@@ -127,29 +131,45 @@ func (c Config) withDefaults() Config {
 	if c.Algorithms == nil {
 		c.Algorithms = []ml.Algorithm{popular.Algorithm{}, itemknn.Algorithm{}, rp3beta.Algorithm{}, als.Algorithm{}}
 	}
+	if c.Situations == nil {
+		c.Situations = []ml.Algorithm{situation.Logistic{}, situation.Machine{}}
+	}
 	return c
 }
 
 // models returns what trains models and serves them; nil where there is no place to keep them.
-func (c Config) models(log *ml.Service) (*ml.Recommender, error) {
+func (c Config) models(a *App) (*ml.Recommender, *ml.Situations, error) {
 	if c.Blobs == nil {
 		if c.Trainer != nil {
 			var f fault.Fields
 			f.Add("Blobs", "is required where there is a Trainer")
-			return nil, f.Err()
+			return nil, nil, f.Err()
 		}
-		return nil, nil //nolint:nilnil // nil trains nothing and knows nothing
+		return nil, nil, nil
 	}
 	if c.Trainer == nil {
 		local, err := localtrainer.New(c.Blobs, localtrainer.Options{})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c.Trainer = local
 	}
-	return ml.NewRecommender(log, ml.RecommenderOptions{
+	var wrong mistakes
+	taste, err := ml.NewRecommender(a.Learning, ml.RecommenderOptions{
 		Algorithms: c.Algorithms, Blobs: c.Blobs, Trainer: c.Trainer, Select: c.Selection, Precision: c.Precision,
 	})
+	wrong.add(err, "", "")
+	if len(c.Situations) == 0 {
+		return taste, nil, wrong.err()
+	}
+	situations, err := ml.NewSituations(a.Learning, ml.SituationOptions{
+		Algorithms: c.Situations, Blobs: c.Blobs, Trainer: c.Trainer, Select: c.SituationSelection, Aspects: tunevector.Aspects(),
+		Answers: func(ctx context.Context, profileID uuid.UUID, until time.Time) ([]ml.Answered, error) {
+			return a.TuneVectors.Answers(ctx, profileID, until) // which is made later, since it asks the models
+		},
+	})
+	wrong.add(err, "Situations.", "Algorithms")
+	return taste, situations, wrong.err()
 }
 
 // trainable asks the music provider which tracks may be learned from. Tracks that it no longer knows may not.

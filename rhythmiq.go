@@ -80,6 +80,11 @@ type Config struct {
 	Selection  ml.SelectOptions // how they are tried; the zero value: each once with its defaults
 	Precision  ml.Precision     // in which models of factors are searched for requests; "": FP32
 
+	// Models of situations are trained likewise, from the answers of those listeners who have opted into variables. What is tried should answer in microseconds, since each
+	// candidate of a plan is asked for: logistic and machine of package situation do. nil: these; empty: none, and situations are learned of each listener alone.
+	Situations         []ml.Algorithm
+	SituationSelection ml.SelectOptions // how they are tried; the zero value: each once with its defaults
+
 	// Spotify lets listeners link their accounts, sign in by them, and have them deleted and exported with their profile; over the same Store. nil: nobody can. If Music is of
 	// such accounts (spotify.Provider), it imports what is in one when that is linked, taste included, and when it is unlinked all that was made of it goes.
 	Spotify SpotifyLinks
@@ -92,6 +97,7 @@ type App struct {
 	Variables   *variable.Service
 	Learning    *ml.Service
 	Models      *ml.Recommender // nil where there is no place to keep models
+	Situations  *ml.Situations  // likewise, and where none are to be trained
 	TuneVectors *tunevector.Service
 	Spotify     SpotifyLinks // nil where the Config has none
 

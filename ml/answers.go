@@ -21,6 +21,11 @@ type AnswerMetrics struct {
 	// Gain is by how much the log loss is lower than that of always saying the mean, and GainError its standard error.
 	Gain      float64 `json:"gain"`
 	GainError float64 `json:"gainError"`
+	// MomentGain is by how much the log loss is lower than without the situation, and MomentError its standard error over the listeners; 0 where it was not measured.
+	MomentGain  float64 `json:"momentGain,omitempty"`
+	MomentError float64 `json:"momentError,omitempty"`
+	// MomentShare is by how much what the situation adds to the log odds has to be multiplied for listeners of whom nothing is known; likewise.
+	MomentShare float64 `json:"momentShare,omitempty"`
 	// Reliability is how often what was foretold came true, by tenths of the answers, from the least likely on.
 	Reliability []ReliabilityBin `json:"reliability,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -86,7 +87,9 @@ func (s *Service) LogGuarded(ctx context.Context, profileID uuid.UUID, events []
 	if err != nil {
 		return nil, false, err
 	}
-	s.logged.Add(int64(len(fresh)))
+	for i := range s.logged {
+		s.logged[i].Add(int64(len(fresh)))
+	}
 	return fresh, kept, nil
 }
 
@@ -134,6 +137,14 @@ func rowsOf(profileID uuid.UUID, events []Interaction) ([]store.Write, error) {
 		writes[i] = store.Put(item, store.None)
 	}
 	return writes, nil
+}
+
+// loggedFor returns where what is kept is counted for a kind of models.
+func (s *Service) loggedFor(kind ModelKind) *atomic.Int64 {
+	if kind == OfSituations {
+		return &s.logged[1]
+	}
+	return &s.logged[0]
 }
 
 // storable returns events as the log can hold them, so that an event given again is the same as the one in the log.

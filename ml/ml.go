@@ -40,7 +40,7 @@ type Service struct {
 	trainable    func(ctx context.Context, trackIDs []string) (map[string]bool, error)
 	describe     func(ctx context.Context, trackIDs []string) (map[string]Item, error)
 
-	logged  atomic.Int64               // interactions kept, since they were last asked for
+	logged  [2]atomic.Int64            // interactions kept, since each kind of models last asked for them
 	popular atomic.Pointer[Popularity] // nil until it was first read or counted
 	loading sync.Mutex                 // held by the one call that reads popularity
 	retryAt time.Time                  // not before then; guarded by loading

@@ -33,7 +33,11 @@ func TestBeats(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, why := beats(Version{Metrics: c.candidate}, c.live, Version{Until: now.Add(-c.age)}, now)
+			r := &Recommender{keeper: &keeper[served]{log: &Service{now: func() time.Time { return now }}}}
+			got, why := r.better(Version{Metrics: c.candidate}, c.live)
+			if over := r.over(Version{Until: now.Add(-c.age)}, nil); over != "" {
+				got, why = true, over
+			}
 			require.Equal(t, c.want, got)
 			require.Contains(t, why, c.why)
 		})

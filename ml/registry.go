@@ -24,6 +24,31 @@ const (
 	Retired   State = "retired"   // was in service
 )
 
+// ModelKind says what the models of a registry foretell.
+type ModelKind string
+
+// The kinds. Each has its own live version.
+const (
+	OfTaste      ModelKind = "taste"      // who likes what, see [Recommender]
+	OfSituations ModelKind = "situations" // what suits a moment, see [Situations]
+)
+
+// kindFiles is what the names of all files of models of situations begin with, behind the folder.
+const kindFiles = "situations-"
+
+// jobID is the id of the job that trains a version.
+func (k ModelKind) jobID(version uuid.UUID) string {
+	if k == OfSituations {
+		return kindFiles + version.String()
+	}
+	return version.String()
+}
+
+// owns reports whether a file in one of the folders is of a model of the kind. All that is no other kind's is of taste.
+func (k ModelKind) owns(folder, name string) bool {
+	return strings.HasPrefix(name, folder+kindFiles) == (k == OfSituations)
+}
+
 // Version is a trained model in the registry.
 type Version struct {
 	ID        uuid.UUID `json:"-"` // version 7: in order of creation
@@ -34,23 +59,38 @@ type Version struct {
 	Listeners int       `json:"listeners"`
 	Items     int       `json:"items"`
 	Cells     int       `json:"cells"`
-	Metrics   Metrics   `json:"metrics"` // on the validation split of its own training
-	Artifact  Artifact  `json:"artifact"`
-	CreatedAt time.Time `json:"createdAt"`
-	State     State     `json:"state"`
+	// Answers is how many answers it was fitted on, and Known in how many of them each aspect of the moment was known; only of models of situations.
+	Answers   int            `json:"answers,omitempty"`
+	Known     map[string]int `json:"known,omitempty"`
+	Metrics   Metrics        `json:"metrics"` // on the validation split of its own training
+	Artifact  Artifact       `json:"artifact"`
+	CreatedAt time.Time      `json:"createdAt"`
+	State     State          `json:"state"`
+
+	// Withdrawn names what had been withdrawn of what models learn from when its data were read, see [Situations.Withdrawn].
+	Withdrawn string `json:"withdrawn,omitempty"`
 }
 
-// Registry knows the versions of the model of taste: what each was made of, how good it is, which one is live and which were so before. It stands in the models table,
+// Registry knows the versions of the models of one kind: what each was made of, how good it is, which one is live and which were so before. It stands in the models table,
 // so that all instances see the same; several may write at once. It is safe for concurrent use.
 type Registry struct {
-	store store.Store
-	blobs Blobs
-	now   func() time.Time
+	store     store.Store
+	blobs     Blobs
+	kind      ModelKind
+	partition store.Partition
+	now       func() time.Time
 }
 
-// NewRegistry returns the Registry in a store, of models in blobs. now may be nil: time.Now.
-func NewRegistry(s store.Store, b Blobs, now func() time.Time) (*Registry, error) {
+// NewRegistry returns the Registry of a kind in a store, of models in blobs. now may be nil: time.Now.
+func NewRegistry(s store.Store, b Blobs, kind ModelKind, now func() time.Time) (*Registry, error) {
 	var f fault.Fields
+	partitions := map[ModelKind]store.Partition{
+		OfTaste: store.HashPartition("ml", "registry"), OfSituations: store.HashPartition("ml", "registry-of-situations"),
+	}
+	partition, known := partitions[kind]
+	if !known {
+		f.Add("kind", "must be one of %s, %s", OfTaste, OfSituations)
+	}
 	if s == nil {
 		f.Add("store", "is required")
 	}
@@ -60,21 +100,19 @@ func NewRegistry(s store.Store, b Blobs, now func() time.Time) (*Registry, error
 	if now == nil {
 		now = time.Now
 	}
-	return &Registry{s, b, now}, f.Err()
+	return &Registry{s, b, kind, partition, now}, f.Err()
 }
 
-var (
-	registryPartition = store.HashPartition("ml", "registry")
-	liveKey           = registryKey("live")
+const (
+	versionPrefix = "version#"
+	liveSort      = "live"
 )
 
-const versionPrefix = "version#"
-
-func registryKey(sort string) store.Key {
-	return store.Key{Table: store.Models, Partition: registryPartition, Sort: sort}
+func (r *Registry) key(sort string) store.Key {
+	return store.Key{Table: store.Models, Partition: r.partition, Sort: sort}
 }
 
-func versionKey(id uuid.UUID) store.Key { return registryKey(versionPrefix + id.String()) }
+func (r *Registry) versionKey(id uuid.UUID) store.Key { return r.key(versionPrefix + id.String()) }
 
 // liveRecord says which version is live.
 type liveRecord struct {
@@ -93,7 +131,7 @@ func (r *Registry) Register(ctx context.Context, v Version) (Version, error) {
 		v.ID = id
 	}
 	v.CreatedAt, v.State = r.now().UTC().Truncate(time.Millisecond), Candidate
-	item, err := v.item()
+	item, err := r.item(v)
 	if err != nil {
 		return Version{}, err
 	}
@@ -104,15 +142,15 @@ func (r *Registry) Register(ctx context.Context, v Version) (Version, error) {
 	return v, err
 }
 
-func (v Version) item() (store.Item, error) {
+func (r *Registry) item(v Version) (store.Item, error) {
 	body, err := store.Encode(v)
-	return store.Item{Key: versionKey(v.ID), Body: body}, err
+	return store.Item{Key: r.versionKey(v.ID), Body: body}, err
 }
 
 // Versions returns all versions, the newest first.
 func (r *Registry) Versions(ctx context.Context) ([]Version, error) {
 	all := []Version{}
-	q := store.Query{Table: store.Models, Partition: registryPartition, Prefix: versionPrefix, Descending: true, Read: store.Strong}
+	q := store.Query{Table: store.Models, Partition: r.partition, Prefix: versionPrefix, Descending: true, Read: store.Strong}
 	for item, err := range store.All(ctx, r.store, q) {
 		if err != nil {
 			return nil, err
@@ -143,7 +181,7 @@ func (r *Registry) Version(ctx context.Context, id uuid.UUID) (Version, error) {
 }
 
 func (r *Registry) version(ctx context.Context, id uuid.UUID) (Version, store.Version, error) {
-	item, err := r.store.Get(ctx, versionKey(id), store.Strong)
+	item, err := r.store.Get(ctx, r.versionKey(id), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
 		return Version{}, store.Version{}, fault.New(fault.NotFound, "There is no model %s", id)
 	}
@@ -165,7 +203,7 @@ func (r *Registry) Live(ctx context.Context) (Version, bool, error) {
 }
 
 func (r *Registry) live(ctx context.Context) (liveRecord, error) {
-	item, err := r.store.Get(ctx, liveKey, store.Strong)
+	item, err := r.store.Get(ctx, r.key(liveSort), store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
 		return liveRecord{}, nil
 	}
@@ -213,9 +251,19 @@ func (r *Registry) Rollback(ctx context.Context) (Version, error) {
 	return r.Version(ctx, id)
 }
 
+// Retire takes a version out of service, so that none is live, and nothing can be gone back to. If another one is live that is left as it is.
+func (r *Registry) Retire(ctx context.Context, id uuid.UUID) error {
+	return r.swap(ctx, func(l liveRecord) (liveRecord, error) {
+		if l.Version != id {
+			return l, nil
+		}
+		return liveRecord{}, nil
+	})
+}
+
 // swap changes what is live, and the states of the versions concerned, in one Apply.
 func (r *Registry) swap(ctx context.Context, change func(liveRecord) (liveRecord, error)) error {
-	_, err := store.Update(ctx, r.store, liveKey, func(old store.Item, found bool) ([]store.Write, error) {
+	_, err := store.Update(ctx, r.store, r.key(liveSort), func(old store.Item, found bool) ([]store.Write, error) {
 		var l liveRecord
 		if found {
 			if err := old.Decode(&l); err != nil {
@@ -231,7 +279,7 @@ func (r *Registry) swap(ctx context.Context, change func(liveRecord) (liveRecord
 		if err != nil {
 			return nil, err
 		}
-		writes := []store.Write{store.Put(store.Item{Key: liveKey, Body: body}, store.None)}
+		writes := []store.Write{store.Put(store.Item{Key: r.key(liveSort), Body: body}, store.None)}
 		for id, state := range map[uuid.UUID]State{was: Retired, next.Version: Live} {
 			if id == uuid.Nil {
 				continue
@@ -257,7 +305,7 @@ func (r *Registry) stated(ctx context.Context, id uuid.UUID, state State) (store
 		return store.Write{}, err
 	}
 	v.State = state
-	item, err := v.item()
+	item, err := r.item(v)
 	return store.Put(item, store.VersionIs(seen)), err
 }
 
@@ -278,13 +326,20 @@ const (
 // Prune forgets old versions, and removes files that no version needs: of versions it keeps the live one, the three that can be gone back to, and the newest three candidates, and of
 // files those of any of these and those that were written within a day, which may be of a training under way.
 func (r *Registry) Prune(ctx context.Context) error {
+	_, err := r.prune(ctx, func(Version) bool { return false }, func(f BlobInfo) bool { return r.now().Sub(f.At) < orphanTime })
+	return err
+}
+
+// prune is Prune that also forgets the versions that are over, and keeps besides the files that some say. It returns the oldest end of data of what is left; zero where nothing is.
+// A version that is over must not be live.
+func (r *Registry) prune(ctx context.Context, over func(Version) bool, keep func(BlobInfo) bool) (oldest time.Time, err error) {
 	versions, err := r.Versions(ctx)
 	if err != nil {
-		return err
+		return oldest, err
 	}
 	l, err := r.live(ctx) // after the versions: what went live since is among them, or newer
 	if err != nil {
-		return err
+		return oldest, err
 	}
 	needed := map[string]bool{}
 	candidates := 0
@@ -292,27 +347,53 @@ func (r *Registry) Prune(ctx context.Context) error {
 		if v.State == Candidate {
 			candidates++
 		}
-		if v.ID == l.Version || slices.Contains(l.Before, v.ID) || v.State == Candidate && candidates <= mostCandidates {
+		before := slices.Contains(l.Before, v.ID)
+		if v.ID == l.Version || !over(v) && (before || v.State == Candidate && candidates <= mostCandidates) {
 			needed[v.Artifact.Blob] = true
+			if oldest.IsZero() || v.Until.Before(oldest) {
+				oldest = v.Until
+			}
 			continue
 		}
-		if err := r.store.Apply(ctx, store.Delete(versionKey(v.ID), store.None)); err != nil {
-			return err
+		if before {
+			if err := r.leave(ctx, v.ID); err != nil {
+				return oldest, err
+			}
+		}
+		if err := r.store.Apply(ctx, store.Delete(r.versionKey(v.ID), store.None)); err != nil {
+			return oldest, err
 		}
 	}
-	for _, prefix := range []string{artifactPrefix, checkpointPrefix} {
-		files, err := r.blobs.List(ctx, prefix)
+	for _, folder := range []string{artifactPrefix, checkpointPrefix} {
+		files, err := r.blobs.List(ctx, folder)
 		if err != nil {
-			return err
+			return oldest, err
 		}
 		for _, f := range files {
-			if needed[f.Name] || r.now().Sub(f.At) < orphanTime {
+			if needed[f.Name] || !r.kind.owns(folder, f.Name) || keep(f) {
 				continue
 			}
 			if err := r.blobs.Remove(ctx, f.Name); err != nil {
-				return err
+				return oldest, err
 			}
 		}
 	}
-	return nil
+	return oldest, nil
+}
+
+// leave takes a version from those that can be gone back to.
+func (r *Registry) leave(ctx context.Context, id uuid.UUID) error {
+	_, err := store.Update(ctx, r.store, r.key(liveSort), func(old store.Item, found bool) ([]store.Write, error) {
+		var l liveRecord
+		if !found {
+			return nil, nil
+		}
+		if err := old.Decode(&l); err != nil {
+			return nil, err
+		}
+		l.Before = slices.DeleteFunc(l.Before, func(b uuid.UUID) bool { return b == id })
+		body, err := store.Encode(l)
+		return []store.Write{store.Put(store.Item{Key: r.key(liveSort), Body: body}, store.None)}, err
+	})
+	return err
 }

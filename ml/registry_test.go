@@ -22,7 +22,7 @@ import (
 
 func newRegistry(t *testing.T, b *bench, kept ml.Blobs) *ml.Registry {
 	t.Helper()
-	r, err := ml.NewRegistry(b.store, kept, b.clock.Now)
+	r, err := ml.NewRegistry(b.store, kept, ml.OfTaste, b.clock.Now)
 	require.NoError(t, err)
 	return r
 }
@@ -239,10 +239,10 @@ func TestOpenChecks(t *testing.T) {
 
 func TestRegistryRefuses(t *testing.T) {
 	t.Parallel()
-	_, err := ml.NewRegistry(nil, nil, nil)
+	_, err := ml.NewRegistry(nil, nil, "else", nil)
 	e, ok := fault.As(err)
 	require.True(t, ok)
-	require.Len(t, e.Fields, 2)
+	require.Len(t, e.Fields, 3)
 }
 
 // Whatever fails is told, and nothing is half done.

@@ -152,6 +152,15 @@ func (l lean) plus(o lean) lean {
 	return l
 }
 
+// times is a share of a lean; the tempo of steps stays.
+func (l lean) times(share float64) lean {
+	l.energy *= share
+	l.valence *= share
+	l.acousticness *= share
+	l.octaves *= share
+	return l
+}
+
 // ends fills in where a vector starts and ends, around the listener's middle, moved by the situation.
 //
 // Energy: a descent goes from 0.85 to 0.25, an ascent from 0.25 to 0.85, each moved by the situation by at most 0.3 and

@@ -240,13 +240,18 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 // situate says what the situation means for this listener: by the rules, and the more by what was learned of them, the more that is. It returns the middle
 // handed over likewise, from that of the genres that they like to that of what they answered well to.
 func (c *composition) situate(in variable.Snapshot, middle vector) vector {
-	c.situation = situate(in, c.listener.now)
 	c.now = c.listener.sense(in)
+	c.situation = situate(in, c.listener.now, c.now.left)
 	if c.now == nil {
 		return middle
 	}
 	c.situation.consents = append(c.situation.consents, c.now.consents...)
-	now, usual, known := c.now.middles(c.listener.own)
+	shared := c.now.sharedLean()
+	c.situation.lean = c.situation.plus(shared)
+	now, usual, known := middles(c.now.judge, c.listener.own.items)
+	if reason := shared.told("as listeners like it"); reason != "" && (!known || c.now.handed < handedOver) {
+		c.situation.reasons = append(c.situation.reasons, reason)
+	}
 	if !known {
 		return middle
 	}
@@ -254,7 +259,7 @@ func (c *composition) situate(in variable.Snapshot, middle vector) vector {
 	c.situation.lean = c.situation.towards(learned, c.now.handed)
 	if c.now.handed >= handedOver {
 		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
-		if reason := learned.told(); reason != "" {
+		if reason := learned.told("as you like it"); reason != "" {
 			c.situation.reasons = append(c.situation.reasons, reason)
 		}
 	}

@@ -25,7 +25,8 @@ type listener struct {
 	suited   *ml.Suited // the listener's personal model; nil where there is none
 	linked   bool       // an account of theirs is, from which music comes
 	did      interactions
-	own      *own // how they answer to situations; nil where that is not known
+	own      *own      // how they answer to situations; nil where that is not known
+	prior    *ml.Prior // how listeners do; likewise
 }
 
 // listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
@@ -52,6 +53,7 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 	if l.suited, err = s.models.For(ctx, l.history.strengths()); err != nil {
 		return nil, err
 	}
+	l.prior = s.situations.Prior()
 	l.own, err = s.ownOf(ctx, l)
 	return l, err
 }

@@ -119,13 +119,8 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh []int
 			next.columns[d.TrackID] = column
 			next.items = append(next.items, *tracks[d.TrackID])
 		}
-		snap, _ = steadied(snap, nil)
-		m, consents := momentOf(snap, d.At)
-		l.did.tell(m, d.At, tracks)
-		a := ml.Answer{Listener: -1, Item: column, Moment: m, At: d.At.Unix(), Weight: min(math.Abs(d.Strength())/fullAnswer, 1)}
-		if d.Strength() > 0 {
-			a.Liking = 1
-		}
+		a, consents := l.did.answer(d, snap, tracks)
+		a.Item = column
 		next.answers = append(next.answers, a)
 		if len(consents) > 0 {
 			next.situated += a.Weight
@@ -133,6 +128,18 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh []int
 	}
 	next.person = s.learner.Person(next.answers, next.items)
 	return next, nil
+}
+
+// answer is what one of the interactions says of its track in these surroundings, and under which consents they were read.
+func (h interactions) answer(d *ml.Interaction, in variable.Snapshot, tracks map[string]*ml.Item) (ml.Answer, []uuid.UUID) {
+	in, _ = steadied(in, nil)
+	m, consents := momentOf(in, d.At)
+	h.tell(m, d.At, tracks)
+	a := ml.Answer{Listener: -1, Moment: m, At: d.At.Unix(), Weight: min(math.Abs(d.Strength())/fullAnswer, 1)}
+	if d.Strength() > 0 {
+		a.Liking = 1
+	}
+	return a, consents
 }
 
 // presently is how old an interaction may be for the surroundings to be those of now.
@@ -167,14 +174,16 @@ type sensing struct {
 	person   ml.Person
 	moment   ml.Moment
 	judge    ml.Judge
-	handed   float64     // of the word of the rules on situations
+	shared   ml.Judge    // of the model that was trained over all listeners; nil where there is none
+	prior    *ml.Prior   // likewise
+	handed   float64     // of the word of the rules on situations, and of that of the shared model
 	settled  float64     // of the middle that is made of genres: n ⁄ (n + 40) of all answers
 	consents []uuid.UUID // that the judgment was made under, however far back
 }
 
 // sense makes a listener's judge for a moment in the surroundings given; nil where nothing is known that would make a difference.
 func (l *listener) sense(in variable.Snapshot) *sensing {
-	if l.own == nil || l.own.handed() == 0 {
+	if l.own == nil || l.own.handed() == 0 && l.prior.Trust() == 0 {
 		return nil
 	}
 	m, _ := momentOf(in, l.now)
@@ -187,6 +196,9 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 		}
 	}
 	s.judge = s.person.At(m)
+	if l.prior.Trust() > 0 {
+		s.prior, s.shared = l.prior, l.prior.At(m)
+	}
 	return s
 }
 
@@ -209,7 +221,8 @@ const (
 )
 
 // blend puts a liking (−1 to 1) and how the listener answers to a track's features together: the latter has up to 0.8 of the say, by how many answers there are. What it says is what
-// they usually answer, and the more what they answer in a situation like this one, the more the rules have handed over.
+// they usually answer, and the more what they answer in a situation like this one, the more the rules have handed over. What is not handed over yet is said by the shared model, as far as that is trusted: by
+// how much the situation changes what it foretells.
 func (s *sensing) blend(liking float64, t *Track) float64 {
 	if s == nil {
 		return liking
@@ -221,7 +234,28 @@ func (s *sensing) blend(liking float64, t *Track) float64 {
 	j := s.judge.OfNew(item)
 	p := j.Without + s.handed*(j.Probability-j.Without)
 	share := ownShare * s.settled
-	return (1-share)*liking + share*min(max(ownScale*(2*p-1), -1), 1) //nolint:mnd // from −1 to 1
+	liking = (1-share)*liking + share*min(max(ownScale*(2*p-1), -1), 1) //nolint:mnd // from −1 to 1
+	return min(max(liking+2*ownShare*ownScale*s.told(item), -1), 1)     //nolint:mnd // likewise
+}
+
+// told is by how much the shared model has the situation change how likely the listener likes something.
+func (s *sensing) told(item ml.Item) float64 {
+	if s.shared == nil {
+		return 0
+	}
+	j := s.shared.OfNew(item)
+	return s.lent() * (j.Probability - j.Without)
+}
+
+// lent is which share of the word the shared model has.
+func (s *sensing) lent() float64 { return (1 - s.handed) * s.prior.Trust() }
+
+// left is which share of its word a rule keeps that reads a variable: what neither the shared model nor the listener's answers tell.
+func (s *sensing) left(t variable.Type) float64 {
+	if s == nil || s.shared == nil || !slices.ContainsFunc(aspects, func(a aspect) bool { return a.variable == t && s.prior.Knows(a.Name) }) {
+		return 1
+	}
+	return 1 - s.prior.Trust()
 }
 
 // How an arc that is nobody's wish gives way to how the listener answers: these are the planner's weights of target and taste once that is known wholly, instead of
@@ -299,20 +333,20 @@ const (
 	tiltLeast = 20
 )
 
-// middles are where what suits now, and what usually does, is in the middle: the means over the tracks that the listener had to do with (tempo in log2), each
+// middles are where what suits now, and what usually does, is in the middle: the means over some tracks (tempo in log2), each
 // weighed by its odds now, and by its usual ones, to the power of 2. They are not known where these are too few.
-func (s *sensing) middles(o *own) (now, usual vector, known bool) {
-	if s == nil || len(o.items) < tiltLeast {
+func middles(judge ml.Judge, items []ml.Item) (now, usual vector, known bool) {
+	if len(items) < tiltLeast {
 		return now, usual, false
 	}
 	var sumNow, sumUsual float64
-	for i := range o.items {
-		item := &o.items[i]
+	for i := range items {
+		item := &items[i]
 		f := item.Features
 		if !(item.Confidence > 0) || !(f["tempo"] > 0) {
 			continue
 		}
-		j := s.judge.OfNew(*item)
+		j := judge.OfNew(*item)
 		v := vector{f["energy"], f["valence"], math.Log2(f["tempo"]), f["acousticness"], f["instrumentalness"]}
 		a, b := odds(j.Probability), odds(j.Without)
 		sumNow += a
@@ -330,6 +364,18 @@ func (s *sensing) middles(o *own) (now, usual vector, known bool) {
 	}
 	now[tempo], usual[tempo] = math.Exp2(now[tempo]), math.Exp2(usual[tempo])
 	return now, usual, true
+}
+
+// sharedLean is how the shared model has the situation move a plan, as far as it is trusted.
+func (s *sensing) sharedLean() lean {
+	if s == nil || s.shared == nil {
+		return lean{}
+	}
+	now, usual, known := middles(s.shared, s.prior.Reference())
+	if !known {
+		return lean{}
+	}
+	return lean{}.towards(leanBetween(now, usual), s.prior.Trust())
 }
 
 // leanBetween is how far one middle is from another, within bounds.
@@ -361,8 +407,8 @@ func (l lean) towards(o lean, share float64) lean {
 // toldFrom is the move of energy or acousticness from which it is told.
 const toldFrom = 0.03
 
-// told says in words how a lean that was learned moves a plan.
-func (l lean) told() string {
+// told says in words how a lean that was learned moves a plan, and from whom that was learned.
+func (l lean) told(whose string) string {
 	var how string
 	switch {
 	case l.energy <= -toldFrom:
@@ -380,17 +426,23 @@ func (l lean) told() string {
 	default:
 		return ""
 	}
-	return how + " than your usual, as you like it in such situations"
+	return how + " than your usual, " + whose + " in such situations"
 }
 
-// because says what in the situation speaks for a track, once the rules have handed over.
+// because says what in the situation speaks for a track: by the listener's own answers, once the rules have handed over, else by the shared model.
 func (s *sensing) because(t *Track) []string {
-	if s == nil || s.handed < handedOver {
+	if s == nil {
 		return nil
 	}
 	item, permitted := t.Item()
 	if !permitted {
 		return nil
 	}
-	return s.judge.ReasonsForNew(item, 1)
+	if s.handed >= handedOver {
+		return s.judge.ReasonsForNew(item, 1)
+	}
+	if s.shared != nil && s.told(item) > 0 {
+		return s.shared.ReasonsForNew(item, 1)
+	}
+	return nil
 }

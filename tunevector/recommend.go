@@ -22,7 +22,7 @@ import (
 //
 //	0.4·that + 0.6·how well it suits
 //
-// So new listeners start from their preferences, and what they hear takes over. And whatever the score, the third track of an artist comes after all others, and what was heard within a week after those.
+// where taste is how much they like what is known of it, and how they, or listeners in general, answer to it in the situation that they are in (own.go). So new listeners start from their preferences, and what they hear takes over. And whatever the score, the third track of an artist comes after all others, and what was heard within a week after those.
 const (
 	tasteShare     = 0.7
 	popularShare   = 0.3
@@ -58,9 +58,11 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 	if err != nil {
 		return nil, err
 	}
+	in, _ := steadied(l.snapshot, nil)
+	now := l.sense(in)
 	scored := make([]scoredTrack, 0, len(found))
 	for _, t := range found {
-		scored = append(scored, l.score(t))
+		scored = append(scored, l.score(t, now))
 	}
 	slices.SortFunc(scored, func(a, b scoredTrack) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.track.ID, b.track.ID))
@@ -75,6 +77,9 @@ func (s *Service) Recommend(ctx context.Context, profileID uuid.UUID, limit int)
 	}
 	out := make([]Recommendation, 0, limit)
 	scored = first(scored, limit)
+	for i := range first(scored, mostTold) {
+		scored[i].situated(now)
+	}
 	if err := s.because(ctx, l, first(scored, mostTold)); err != nil {
 		return nil, err
 	}
@@ -117,10 +122,10 @@ func (t *scoredTrack) crowd(count map[string]int) {
 	}
 }
 
-func (l *listener) score(t *Track) scoredTrack {
+func (l *listener) score(t *Track, now *sensing) scoredTrack {
 	taste := l.taste.ScoreOnly(t.traits())
 	popular := l.popularity(t)
-	r := scoredTrack{track: t, score: tasteShare*(1+taste)/2 + popularShare*popular}
+	r := scoredTrack{track: t, score: tasteShare*(1+now.blend(min(max(taste, -1), 1), t))/2 + popularShare*popular}
 	if l.suited != nil {
 		r.suits = l.suits(t)
 		share := modelShare * l.suited.Trust()
@@ -140,13 +145,24 @@ func (l *listener) score(t *Track) scoredTrack {
 		r.reasons = append(r.reasons, "popular")
 	}
 	if len(r.reasons) == 0 {
-		r.reasons = []string{"something new for you"}
+		r.reasons = []string{newForYou}
 		if l.history[t.ID] != nil {
 			r.reasons = []string{"you have not heard it for a while"}
 		}
 	}
 	return r
 }
+
+// situated puts what in the situation speaks for the track before its other reasons.
+func (t *scoredTrack) situated(now *sensing) {
+	why := now.because(t.track)
+	if len(why) == 0 || t.standing == unwanted {
+		return
+	}
+	t.reasons = slices.Concat(why, slices.DeleteFunc(t.reasons, func(r string) bool { return r == newForYou }))
+}
+
+const newForYou = "something new for you"
 
 // because puts before the reasons of tracks that suit well what was heard that speaks for them. Tracks that the provider does not know any more are not named.
 func (s *Service) because(ctx context.Context, l *listener, tracks []scoredTrack) error {

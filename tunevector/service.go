@@ -35,6 +35,7 @@ type Service struct {
 	variables   *variable.Service
 	learning    *ml.Service
 	models      *ml.Recommender // nil: there are none
+	situations  *ml.Situations  // nil: likewise
 	now         func() time.Time
 	logger      *slog.Logger
 	observer    observe.Observer
@@ -55,6 +56,7 @@ type Options struct {
 	Variables   *variable.Service
 	Learning    *ml.Service
 	Models      *ml.Recommender  // nil: recommendations and plans go without models of taste
+	Situations  *ml.Situations   // nil: how listeners answer to situations is learned of each alone
 	Now         func() time.Time // nil: time.Now
 	Logger      *slog.Logger     // nil: none
 	Observer    observe.Observer // nil: none
@@ -85,7 +87,7 @@ func NewService(o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning, models: o.Models,
+		store: o.Store, music: o.Music, preferences: o.Preferences, variables: o.Variables, learning: o.Learning, models: o.Models, situations: o.Situations,
 		now: o.Now, logger: o.Logger, observer: observe.Or(o.Observer),
 	}
 	var err error

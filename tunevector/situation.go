@@ -3,6 +3,7 @@ package tunevector
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,8 @@ type situation struct {
 	consents []uuid.UUID
 }
 
-func situate(in variable.Snapshot, now time.Time) situation {
+// situate sums up the rules, each as far as its word is left to it (0–1).
+func situate(in variable.Snapshot, now time.Time, left func(variable.Type) float64) situation {
 	var s situation
 	for _, r := range rules {
 		consent, ok := in.Consents[r.variable]
@@ -59,8 +61,12 @@ func situate(in variable.Snapshot, now time.Time) situation {
 			continue
 		}
 		s.consents = append(s.consents, consent)
-		if l, reason := r.says(in, reading, now); reason != "" {
-			s.lean = s.plus(l)
+		l, reason := r.says(in, reading, now)
+		if reason == "" {
+			continue
+		}
+		s.lean = s.plus(l.times(left(r.variable)))
+		if strings.HasPrefix(reason, "you ") || left(r.variable) > handedOver {
 			s.reasons = append(s.reasons, reason)
 		}
 	}

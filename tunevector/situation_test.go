@@ -76,7 +76,7 @@ func TestSituate(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			in, when := tt.given()
-			s := situate(in, when)
+			s := situate(in, when, (*sensing)(nil).left)
 			require.Equal(t, tt.lean, s.lean)
 			require.Len(t, s.consents, tt.consents)
 			if tt.reason == "" {
@@ -91,7 +91,7 @@ func TestSituate(t *testing.T) {
 		in, when := hour(19)
 		in.Latest = map[variable.Type]variable.Reading{variable.AmbientNoise: {Value: 30, At: when}}
 		in.Consents[variable.AmbientNoise] = uuid.New()
-		s := situate(in, when)
+		s := situate(in, when, (*sensing)(nil).left)
 		require.InDelta(t, -0.15, s.energy, 1e-9)
 		require.Equal(t, []string{"evening: a little calmer", "quiet around you: calmer"}, s.reasons)
 		require.Equal(t, []uuid.UUID{in.Consents[variable.TimeOfDay], in.Consents[variable.AmbientNoise]}, s.consents)

@@ -28,6 +28,7 @@ func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error
 	if err != nil {
 		return err
 	}
+	var over []ending
 	for _, v := range all {
 		ended, _, err := s.remove(ctx, profileID, v.ID, store.Version{})
 		if err != nil && !errors.Is(err, errNoVariable) {
@@ -39,7 +40,16 @@ func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) (err error
 		if _, err := s.wipe(ctx, ended); err != nil {
 			return fmt.Errorf("variable: delete all: %w", err)
 		}
-		if err := s.done(ctx, ended); err != nil {
+		over = append(over, ended)
+	}
+	if len(over) == 0 {
+		return nil
+	}
+	if err := s.withdraw(ctx); err != nil { // once for all; else their jobs do it
+		return fmt.Errorf("variable: delete all: %w", err)
+	}
+	for _, e := range over {
+		if err := s.done(ctx, e); err != nil {
 			return fmt.Errorf("variable: delete all: %w", err)
 		}
 	}

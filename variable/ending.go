@@ -1,6 +1,7 @@
 package variable
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +37,7 @@ func (e ending) write() (store.Write, error) {
 // readings are out of reach already; what fails of the hook is the caller's error, and left to Resume too.
 func (s *Service) end(ctx context.Context, e ending, c Change) error {
 	_, wipeErr := s.wipe(ctx, e)
-	if err := s.hook(ctx, c); err != nil {
+	if err := cmp.Or(s.hook(ctx, c), s.withdraw(ctx)); err != nil {
 		return err
 	}
 	if wipeErr == nil {
@@ -83,6 +84,9 @@ func (s *Service) resume(ctx context.Context, job store.Item) (int, error) {
 	}
 	n, err := s.wipe(ctx, e)
 	if err != nil {
+		return n, err
+	}
+	if err := s.withdraw(ctx); err != nil {
 		return n, err
 	}
 	err = s.hook(ctx, Change{ProfileID: e.ProfileID, Variable: Variable{ID: e.VariableID, Type: e.Type}, OptedOut: e.Consent})

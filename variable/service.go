@@ -23,6 +23,7 @@ type Service struct {
 	now      func() time.Time
 	observer observe.Observer
 	hook     func(ctx context.Context, c Change) error
+	withdraw func(ctx context.Context) error
 
 	cells    maphash.Seed                    // of the hashes of cells
 	patterns *lru.Cache[uuid.UUID, *pattern] // of places, by consent
@@ -51,7 +52,7 @@ func NewService(s store.Store, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Service{store: s, now: o.Now, observer: observe.Or(o.Observer), hook: none, cells: maphash.MakeSeed(), patterns: patterns}, nil
+	return &Service{store: s, now: o.Now, observer: observe.Or(o.Observer), hook: none, withdraw: func(context.Context) error { return nil }, cells: maphash.MakeSeed(), patterns: patterns}, nil
 }
 
 // Change is what a hook is told.
@@ -66,6 +67,10 @@ type Change struct {
 // caller of the changing method. Call OnChange before the Service is used. If the hook fails at the end of a consent, or the process
 // ends before it is called, [Service.Resume] calls it again. It is not called when a whole profile is deleted.
 func (s *Service) OnChange(hook func(ctx context.Context, c Change) error) { s.hook = hook }
+
+// OnWithdrawal sets what is called after a consent has ended, for whatever reason, also when a whole profile is deleted: what was learned of many listeners together must be made anew without. If it
+// fails, or the process ends before it is called, [Service.Resume] calls it again. Call OnWithdrawal before the Service is used.
+func (s *Service) OnWithdrawal(withdraw func(ctx context.Context) error) { s.withdraw = withdraw }
 
 var (
 	errNoVariable = fault.New(fault.NotFound, "Variable with the specified ID does not exist")
