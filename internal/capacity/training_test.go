@@ -17,10 +17,12 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
+	"github.com/rhythmiq/rhythmiq/ml/situation"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
+	"github.com/rhythmiq/rhythmiq/variable"
 )
 
 const (
@@ -44,13 +46,14 @@ func train(t *testing.T, s store.Store, clock func() time.Time) []trained {
 	t.Helper()
 	meter := capacity.NewMeter(s)
 	app, err := rhythmiq.New(rhythmiq.Config{
-		Store: meter, Blobs: &blobs.Memory{}, Now: clock, Seed: 1,
-		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}},
+		Store: meter, Blobs: &blobs.Memory{}, Now: clock, Seed: 1, Situations: []ml.Algorithm{situation.Logistic{}},
+		SituationSelection: ml.SelectOptions{Fixed: map[string]ml.Values{"logistic": {"folds": "2"}}}, // whatever is fitted, the reads are the same
+		Profile:            profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}},
 	})
 	require.NoError(t, err)
-	measure := func(what string, want error) trained {
+	measure := func(what string, train func(context.Context, func(ml.Progress)) (ml.Training, error), want error) trained {
 		meter.Take()
-		_, err := app.Models.Train(t.Context(), nil)
+		_, err := train(t.Context(), nil)
 		if want == nil {
 			require.NoError(t, err)
 		} else {
@@ -66,8 +69,9 @@ func train(t *testing.T, s store.Store, clock func() time.Time) []trained {
 		}
 		return c
 	}
-	all := []trained{measure("of an empty log, which is too little", ml.ErrTooLittle)}
-	for i := range trainingPeople {
+	all := []trained{measure("of taste, of an empty log, which is too little", app.Models.Train, ml.ErrTooLittle)}
+	people := make([]uuid.UUID, trainingPeople)
+	for i := range people {
 		p, err := app.Profiles.Create(t.Context(), profile.Registration{
 			Username: fmt.Sprint("ada", i), FirstName: "Ada", LastName: "Byron", Email: fmt.Sprintf("ada%d@example.com", i),
 			PhoneNumber: "+44 20 7946 0123", Password: password,
@@ -82,13 +86,22 @@ func train(t *testing.T, s store.Store, clock func() time.Time) []trained {
 		}
 		_, err = app.Learning.Log(t.Context(), p.ID, events)
 		require.NoError(t, err)
+		people[i] = p.ID
 	}
-	return append(all, measure(fmt.Sprintf("of %d interactions of %d listeners", trainingPeople*trainingEvents, trainingPeople), nil))
+	all = append(all, measure(fmt.Sprintf("of taste, of %d interactions of %d listeners", trainingPeople*trainingEvents, trainingPeople), app.Models.Train, nil))
+	all = append(all, measure("of situations, of the same, none of whom has opted into anything", app.Situations.Train, ml.ErrTooFewAnswers))
+	for _, id := range people {
+		v, err := app.Variables.Create(t.Context(), id, variable.Addition{Type: variable.AmbientNoise, OptedIn: true})
+		require.NoError(t, err)
+		err = app.Variables.Record(t.Context(), id, v.ID, []variable.Reading{{Value: 40}})
+		require.NoError(t, err)
+	}
+	return append(all, measure("of situations, of the same, all of whom have opted into one variable", app.Situations.Train, nil))
 }
 
 func renderTrained(all []trained) string {
 	var b strings.Builder
-	b.WriteString("| a training | queries of the log's days | items | reads for these | reads besides | writes |\n|---|--:|--:|--:|--:|--:|\n")
+	b.WriteString("| a training | queries of the log and of readings | items | reads for these | reads besides | writes |\n|---|--:|--:|--:|--:|--:|\n")
 	for _, c := range all {
 		reads := fmt.Sprint(c.days.Read)
 		if c.found > 0 { // whose shard is whose is random, and so is how their pages are rounded up
