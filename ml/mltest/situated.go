@@ -104,7 +104,7 @@ func likings(d *ml.Data) []float64 {
 
 // What was planted is found, on answers that were not seen.
 func (s *suite) foretells(t *testing.T) {
-	d := PlantedAnswers(18, 24, 1300, 3, 2)
+	d := PlantedAnswers(18, 24, 2800, 3, 2)
 	test := d.Answers[800:]
 	d.Answers = d.Answers[:800]
 	m := s.situated(t, d)
@@ -118,6 +118,16 @@ func (s *suite) foretells(t *testing.T) {
 	got, err := ml.MeasureAnswers(likings(d), all)
 	require.NoError(t, err)
 	require.Greater(t, got.AUC, got.AUCWithout+0.03, "%v", got)
+	for _, aspect := range d.Aspects { // one that is silent costs what it would have told, and no more
+		hidden := make([]ml.Judgment, len(test))
+		for i, a := range test {
+			hidden[i] = m.Row(int(a.Listener)).At(a.Moment.Without(aspect.Name)).Of(a.Item)
+		}
+		less, err := ml.MeasureAnswers(likings(d), hidden)
+		require.NoError(t, err)
+		require.Greater(t, less.AUC, less.AUCWithout-0.005, "%s is unknown: %v", aspect.Name, less)
+		require.Equal(t, got.AUCWithout, less.AUCWithout)
+	}
 	require.Less(t, got.LogLoss, got.LogLossWithout, "%v", got)
 	require.InDelta(t, got.AUC, held.AUC, 0.1, "what was held out tells how good it is")
 	for _, b := range got.Reliability {

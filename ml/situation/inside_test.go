@@ -146,6 +146,14 @@ func TestOpenRefuses(t *testing.T) {
 			"tags.all":     func(x []int32) { x[0] = 99 },
 			"with/nodes":   func(x []int32) { x[0], x[2] = 0, 0 },
 			"with/roots":   func(x []int32) { x[0] = -1 },
+			"without/nodes": func(x []int32) { // all inner nodes have the same children
+				last := int32(len(x)/3 - 2)
+				for i := range x {
+					if i%3 == 2 && x[i-2] >= 0 {
+						x[i] = last
+					}
+				}
+			},
 		} {
 			bad := &safetensors.File{Meta: file.Meta}
 			found := false

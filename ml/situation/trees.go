@@ -12,7 +12,7 @@ import (
 
 // Trees is ml.Algorithm "trees": regression trees, each fitted to what the ones before it got wrong (gradient boosting with the logistic loss, second order, over histograms). They see the numbers
 // of the item and of the moment, and how a listener, an item, a tag and an artist were answered on the mean: for their training without the answer itself and those of its fold, since what
-// holds the answer teaches nothing. In each tree the moment is hidden in some of the rows, so that a tree knows what to say where it is unknown.
+// holds the answer teaches nothing. Where a number of the moment is unknown, a tree says the mean of what it says for those of which it is known.
 //
 // Sources: Friedman, "Greedy function approximation: a gradient boosting machine" (2001); Chen and Guestrin, "XGBoost: a scalable tree boosting system" (2016), for the gain and for missing values.
 type Trees struct{}
@@ -59,7 +59,7 @@ type node struct {
 	missing int32 // 1: rows in which the column is unknown go right; else left
 	left    int32 // the right one is the next
 	at      float32
-	value   float32 // of a leaf
+	value   float32 // of a leaf; else, the share of the rows in which the column is known that go left
 }
 
 // forest is a fitted sum of trees.
@@ -203,7 +203,6 @@ func count(e *encoder, s *sample, in func(i int) bool) *means {
 const (
 	encodeFolds = 10 // of the answers, for means
 	bins        = 32 // of a histogram
-	hideShare   = 0.2
 	treeSalt    = 0x7472656573
 )
 
@@ -211,10 +210,8 @@ const (
 type growing struct {
 	treeOptions
 	columns  int
-	from     int         // the first column of the moment
 	edges    [][]float64 // of the bins of each column
 	bin      []uint8     // row by row; 0 is unknown
-	hidden   []bool      // of each row, in this tree
 	gradient []float64
 	curve    []float64
 	f        *forest
@@ -239,7 +236,7 @@ func fitTrees(ctx context.Context, e *encoder, s sample, situated bool, o treeOp
 		}
 	}
 	f := &forest{means: *count(e, &s, func(int) bool { return true })}
-	g := &growing{treeOptions: o, columns: columns, from: kinds + len(e.Features), f: f, hidden: make([]bool, n), gradient: make([]float64, n), curve: make([]float64, n)}
+	g := &growing{treeOptions: o, columns: columns, f: f, gradient: make([]float64, n), curve: make([]float64, n)}
 	g.sort(x, n)
 	logits := make([]float64, n)
 	total, sum := 0.0, 0.0
@@ -264,7 +261,6 @@ func fitTrees(ctx context.Context, e *encoder, s sample, situated bool, o treeOp
 		for i := range n {
 			p := logistic(logits[i])
 			g.gradient[i], g.curve[i] = s.weights[i]*(s.targets[i]-p), s.weights[i]*p*(1-p)
-			g.hidden[i] = r.Float64() < hideShare
 			if r.Float64() < o.share {
 				rows = append(rows, i)
 			}
@@ -319,13 +315,8 @@ func (g *growing) sort(x []float64, n int) {
 	}
 }
 
-// binOf returns the bin of a row, 0 where the column is unknown or hidden.
-func (g *growing) binOf(i, column int) uint8 {
-	if column >= g.from && g.hidden[i] {
-		return 0
-	}
-	return g.bin[i*g.columns+column]
-}
+// binOf returns the bin of a row, 0 where the column is unknown.
+func (g *growing) binOf(i, column int) uint8 { return g.bin[i*g.columns+column] }
 
 // grow makes a node of rows.
 func (g *growing) grow(at int32, rows []int, depth int) {
@@ -371,6 +362,16 @@ func (g *growing) grow(at int32, rows []int, depth int) {
 		return
 	}
 	var left, right []int
+	below, known := 0, 0
+	for _, i := range rows {
+		if b := g.binOf(i, int(split.column)); b > 0 {
+			known++
+			if b <= last {
+				below++
+			}
+		}
+	}
+	split.value = float32(float64(below) / float64(max(known, 1)))
 	for _, i := range rows {
 		if b := g.binOf(i, int(split.column)); b > last || b == 0 && split.missing == 1 {
 			right = append(right, i)
@@ -385,9 +386,8 @@ func (g *growing) grow(at int32, rows []int, depth int) {
 	g.grow(split.left+1, right, depth+1)
 }
 
-// fall returns the value of the leaf of a tree that columns fall to.
-func (f *forest) fall(root int32, x []float64) float64 {
-	at := root
+// fall returns the value of the leaf of a tree that columns fall to; of several, where numbers of the moment are unknown, the mean.
+func (f *forest) fall(at int32, x []float64) float64 {
 	for {
 		n := &f.nodes[at]
 		if n.column < 0 {
@@ -395,7 +395,10 @@ func (f *forest) fall(root int32, x []float64) float64 {
 		}
 		v := x[n.column]
 		at = n.left
-		if v != v && n.missing == 1 || v >= float64(n.at) {
+		switch {
+		case v != v && int(n.column) >= kinds+f.features:
+			return float64(n.value)*f.fall(at, x) + float64(1-n.value)*f.fall(at+1, x)
+		case v != v && n.missing == 1 || v >= float64(n.at):
 			at++
 		}
 	}
@@ -456,7 +459,7 @@ func openForest(e *encoder, file *safetensors.File, prefix string) (predictor, e
 	f.bias, f.roots = bias.Floats()[0], roots.Ints()
 	where, what := nodes.Ints(), values.Floats()
 	f.nodes = make([]node, nodes.Shape[0])
-	inner := 0
+	inner, child := 0, make([]bool, len(f.nodes))
 	for i := range f.nodes {
 		n := node{where[3*i], where[3*i+1], where[3*i+2], what[2*i], what[2*i+1]}
 		// Children come after their parents, so that every way down ends.
@@ -464,9 +467,14 @@ func openForest(e *encoder, file *safetensors.File, prefix string) (predictor, e
 			return nil, damaged("a tree that does not fit")
 		}
 		f.nodes[i] = n
-		if n.column >= 0 {
-			inner++
+		if n.column < 0 {
+			continue
 		}
+		inner++
+		if child[n.left] || child[n.left+1] { // a way down that comes together again would be gone again and again
+			return nil, damaged("trees that are grown together")
+		}
+		child[n.left], child[n.left+1] = true, true
 	}
 	for _, root := range f.roots {
 		if root < 0 || int(root) >= len(f.nodes) {
