@@ -23,7 +23,7 @@ func (h *Handler) spotify() (rhythmiq.SpotifyLinks, error) {
 	return h.app.Spotify, nil
 }
 
-var linkRequest = fields(map[string]*shape{"scopes": listOf(aWord), "pendingLink": aWord})
+var linkRequest = fields(map[string]*shape{"scopes": listOf(aWord), "pendingLink": aWord, "showDialog": aBoolean})
 
 type linkDone struct {
 	Message string    `json:"message"`
@@ -44,8 +44,12 @@ func (h *Handler) createLink(c *call) (reply, error) {
 	}
 	at := "/profiles/" + c.profileID.String() + "/spotify-link"
 	if r.Pending != "" {
-		_, err := links.Attach(c.ctx, c.profileID, r)
-		return reply{status: http.StatusCreated, location: at, value: linkDone{messageLinked, c.profileID}}, err
+		r.Cookies = c.cookies()
+		out, err := links.Attach(c.ctx, c.profileID, r)
+		if err != nil {
+			return reply{}, err
+		}
+		return reply{status: http.StatusCreated, location: at, cookie: cookie(out.Cookie), value: linkDone{messageLinked, c.profileID}}, nil
 	}
 	begun, err := links.Begin(c.ctx, c.profileID, r)
 	if err != nil {
@@ -147,10 +151,7 @@ func (h *Handler) finishLink(c *call) (reply, error) {
 		return reply{}, err
 	}
 	back.ProfileID = c.who.ProfileID
-	back.Cookies = map[string]string{}
-	for _, given := range c.r.Cookies() {
-		back.Cookies[given.Name] = given.Value
-	}
+	back.Cookies = c.cookies()
 	out, err := links.Finish(c.ctx, back)
 	if out.Cookie.Name != "" {
 		c.w.Header()["Set-Cookie"] = []string{cookie(out.Cookie)} // also with an error: it is of no more use
@@ -160,6 +161,7 @@ func (h *Handler) finishLink(c *call) (reply, error) {
 	}
 	switch {
 	case out.Pending != "":
+		c.w.Header().Add("Set-Cookie", cookie(out.PendingCookie))
 		return reply{value: outcome{
 			Outcome: "unlinked", Pending: out.Pending, ExpiresAt: &out.ExpiresAt,
 			Message: "No profile has this Spotify account. Sign up or log in, and link it with the pendingLink.",
@@ -177,7 +179,17 @@ func (h *Handler) finishLink(c *call) (reply, error) {
 	}}, nil
 }
 
-// cookie is a Set-Cookie header. Lax, since the browser comes back from another site.
+// cookies are those of the browser.
+func (c *call) cookies() map[string]string {
+	all := map[string]string{}
+	for _, given := range c.r.Cookies() {
+		all[given.Name] = given.Value
+	}
+	return all
+}
+
+// cookie is a Set-Cookie header. SameSite=Lax: a browser that Spotify's site sends here would not bring a Strict one. A Lax one comes along where the browser itself goes, by GET,
+// and with what pages of the same site fetch; with what those of another site fetch it is neither sent nor kept.
 func cookie(k linking.Cookie) string {
 	given := http.Cookie{ //nolint:gosec // Secure wherever the redirect URI is https; a loopback address has no TLS
 		Name: k.Name, Value: k.Value, Path: "/", MaxAge: int(k.MaxAge / time.Second), Secure: k.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,

@@ -329,7 +329,8 @@ func writings() []writing {
 		}, 0, false},
 		{"CreateSpotifyLink with a pendingLink", func(t *testing.T, l *listener) *attempt {
 			l.hasAccount(t)
-			return l.in(post, "/spotify-link", body{"pendingLink": l.pending(t)}, l.has("/spotify-link", "state", "linked"))
+			pending, k := l.pending(t)
+			return l.with("Cookie", k).in(post, "/spotify-link", body{"pendingLink": pending}, l.has("/spotify-link", "state", "linked"))
 		}, 400, false}, // it is used up
 		{"DeleteSpotifyLink", func(t *testing.T, l *listener) *attempt {
 			l.hasAccount(t)

@@ -73,12 +73,17 @@ func (l *listener) link(t *testing.T) {
 	l.comes(t, l.begin(t)).is(t, 200)
 }
 
-// pending is an account that has signed in and has no profile.
-func (w *world) pending(t *testing.T) string {
+// pending is an account that has signed in and has no profile, and the cookie that goes with it.
+func (w *world) pending(t *testing.T) (link, cookie string) {
 	t.Helper()
 	r := w.comes(t, w.goes(t, w.anybody().get(t, "/sign-in/spotify").is(t, 303))).is(t, 200)
 	require.Equal(t, "unlinked", r.text(t, "outcome"))
-	return r.text(t, "pendingLink")
+	set := r.Cookies()
+	require.Len(t, set, 2)
+	require.Equal(t, -1, set[0].MaxAge)
+	k := set[1]
+	require.True(t, k.HttpOnly && k.Secure && k.SameSite == http.SameSiteLaxMode && k.Path == "/" && k.MaxAge == 600 && strings.HasPrefix(k.Name, "__Host-"), "%v", k)
+	return r.text(t, "pendingLink"), k.Name + "=" + k.Value
 }
 
 // hasAccount gives the listener an account of their own, and has them sit at every browser.
@@ -130,17 +135,22 @@ func testSpotify(t *testing.T, s *suite) {
 	require.Equal(t, body{"state": "none"}, l.get(t, l.path+"/spotify-link").is(t, 200).object(t))
 
 	// An account that no profile has waits for one.
-	pending := signIn().is(t, 200).text(t, "pendingLink")
-	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending, "scopes": []string{"user-top-read"}}).wrong(t, map[string]string{"scopes": ""})
-	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).says(t, 201, "Spotify account linked successfully")
-	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).wrong(t, map[string]string{"pendingLink": ""})
+	pending, k := w.pending(t)
+	same := other.with("Cookie", k)
+	same.post(t, other.path+"/spotify-link", body{"pendingLink": pending, "scopes": []string{"user-top-read"}, "showDialog": true}).
+		wrong(t, map[string]string{"scopes": "", "showDialog": ""})
+	require.Contains(t, other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).is(t, 403).shown(), "not the browser")
+	r = same.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).says(t, 201, "Spotify account linked successfully")
+	require.Equal(t, -1, r.Cookies()[0].MaxAge, "the cookie is forgotten")
+	same.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).wrong(t, map[string]string{"pendingLink": ""})
 	require.Equal(t, other.id, signIn().is(t, 200).text(t, "profileId"))
 	w.fake.Add(spotifytest.Account{ID: "bob"})
 	w.fake.SignIn("bob")
-	pending = signIn().is(t, 200).text(t, "pendingLink")
-	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).says(t, 409, "Another Spotify account is linked to this profile. Unlink it first.")
+	pending, k = w.pending(t)
+	same = other.with("Cookie", k)
+	same.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).says(t, 409, "Another Spotify account is linked to this profile. Unlink it first.")
 	w.clock.advance(10 * time.Minute)
-	other.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).is(t, 400)
+	same.post(t, other.path+"/spotify-link", body{"pendingLink": pending}).is(t, 400)
 
 	// Whoever has no password, and is let in by an account alone, is not locked out.
 	w.fake.Add(spotifytest.Account{ID: "cai"})

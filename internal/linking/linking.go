@@ -55,8 +55,13 @@ type Begun struct {
 // Request is what is asked for.
 type Request struct {
 	Scopes []string `json:"scopes"` // beside those that are always asked for
-	// Pending is what came back from a sign-in with an account that was linked to no profile: it is linked at once.
+	// Pending is what came back from a sign-in with an account that was linked to no profile: it is linked at once, in the browser that signed in.
 	Pending string `json:"pendingLink"`
+	// ShowDialog says whether the other service asks whoever sits there again, also where they have agreed before; there they can also say that they are somebody else. nil: if
+	// the profile has no link, since then it would go on with the account that happens to be signed in.
+	ShowDialog *bool `json:"showDialog"`
+	// Cookies are the browser's.
+	Cookies map[string]string `json:"-"`
 }
 
 // Callback is what a browser brings back.
@@ -71,10 +76,11 @@ type Outcome struct {
 	ProfileID uuid.UUID // zero where the account is linked to none
 	SignIn    bool      // a session is to be opened for the profile
 	Link      Link
-	// Pending is where the account is linked to no profile: for a Request, until ExpiresAt.
-	Pending   string
-	ExpiresAt time.Time
-	Cookie    Cookie // to be forgotten; also of an outcome that came with an error
+	// Pending is where the account is linked to no profile: for a Request, until ExpiresAt, of the browser that brings PendingCookie.
+	Pending       string
+	PendingCookie Cookie
+	ExpiresAt     time.Time
+	Cookie        Cookie // to be forgotten; also of an outcome that came with an error
 }
 
 // Teller is implemented by Links that tell somebody else when a link was made, or authorized anew, and when one has ended: the App that they are part of. What fails after an end is told
@@ -88,7 +94,7 @@ type Links interface {
 	// Begin begins to link an account to a profile.
 	Begin(ctx context.Context, profileID uuid.UUID, r Request) (Begun, error)
 	// Attach links the account of r.Pending.
-	Attach(ctx context.Context, profileID uuid.UUID, r Request) (Link, error)
+	Attach(ctx context.Context, profileID uuid.UUID, r Request) (Outcome, error)
 	// BeginSignIn begins to find out who is there.
 	BeginSignIn(ctx context.Context) (Begun, error)
 	// Finish ends what one of the two has begun.

@@ -47,11 +47,15 @@ func newAccounts(o Options) *accounts {
 	}
 }
 
-// authorizeURL is where a browser is sent to.
-func (a *accounts) authorizeURL(state, verifier string, scopes []string) string {
+// authorizeURL is where a browser is sent to. With the dialog Spotify asks also whoever has agreed before, and offers to go on as somebody else.
+func (a *accounts) authorizeURL(state, verifier string, scopes []string, dialog bool) string {
 	c := a.config
 	c.Scopes = scopes
-	return c.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
+	o := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+	if dialog {
+		o = append(o, oauth2.SetAuthURLParam("show_dialog", "true"))
+	}
+	return c.AuthCodeURL(state, o...)
 }
 
 // tokens are what a listener has authorized.

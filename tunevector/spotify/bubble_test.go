@@ -94,6 +94,11 @@ func (b *bubble) linked(t *testing.T) uuid.UUID {
 	return id
 }
 
+// request asks to link the account that waits, from the browser that signed in.
+func request(out linking.Outcome) linking.Request {
+	return linking.Request{Pending: out.Pending, Cookies: map[string]string{out.PendingCookie.Name: out.PendingCookie.Value}}
+}
+
 func (b *bubble) state(t *testing.T, id uuid.UUID) spotify.Link {
 	t.Helper()
 	link, err := b.links.Link(t.Context(), id)

@@ -162,9 +162,9 @@ func TestBeginRefuses(t *testing.T) {
 		out, err := b.links.Finish(t.Context(), b.goes(t, signIn))
 		require.NoError(t, err)
 		require.NotEmpty(t, out.Pending)
-		_, err = rekeyed.Attach(t.Context(), id, linking.Request{Pending: out.Pending})
+		_, err = rekeyed.Attach(t.Context(), id, request(out))
 		require.Contains(t, rhythmiq.FieldErrors(err), "pendingLink")
-		_, err = b.links.Attach(t.Context(), id, linking.Request{Pending: out.Pending})
+		_, err = b.links.Attach(t.Context(), id, request(out))
 		require.NoError(t, err)
 	})
 }

@@ -45,7 +45,7 @@ func flowKey(state string) store.Key { return hashed("spotify-state", state, "fl
 func text(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 // begin notes that a browser is sent away.
-func (l *Links) begin(ctx context.Context, profileID uuid.UUID, scopes []string) (linking.Begun, error) {
+func (l *Links) begin(ctx context.Context, profileID uuid.UUID, scopes []string, dialog bool) (linking.Begun, error) {
 	if d, err := l.app.check(opMe, flowTime); err != nil && d > flowTime {
 		return linking.Begun{}, err // it could not be ended in time
 	}
@@ -64,7 +64,7 @@ func (l *Links) begin(ctx context.Context, profileID uuid.UUID, scopes []string)
 		return linking.Begun{}, err
 	}
 	return linking.Begun{
-		AuthorizeURL: l.accounts.authorizeURL(state, f.Verifier, scopes), ExpiresAt: until,
+		AuthorizeURL: l.accounts.authorizeURL(state, f.Verifier, scopes, dialog), ExpiresAt: until,
 		Cookie: linking.Cookie{Name: l.cookieName(state), Value: secret, Secure: l.secure, MaxAge: flowTime},
 	}, nil
 }

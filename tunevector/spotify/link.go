@@ -19,6 +19,7 @@ import (
 
 // Begin begins to link an account to a profile: the caller has a browser set the cookie and go to the URL, from where it comes back to the redirect URI
 // with what [Links.Finish] takes. Scopes are asked for beside those of every link and those that were granted before.
+// Spotify's dialog is shown where the profile has no link; r.ShowDialog says otherwise.
 func (l *Links) Begin(ctx context.Context, profileID uuid.UUID, r linking.Request) (_ linking.Begun, err error) {
 	defer observe.Watch(ctx, l.o.Observer, "spotify.begin-link")(&err)
 	var f fault.Fields
@@ -32,11 +33,15 @@ func (l *Links) Begin(ctx context.Context, profileID uuid.UUID, r linking.Reques
 	if err := profile.CheckOpen(ctx, l.store, profileID); err != nil {
 		return linking.Begun{}, err
 	}
-	_, rec, _, err := l.read(ctx, profileID)
+	_, rec, found, err := l.read(ctx, profileID)
 	if err != nil {
 		return linking.Begun{}, err
 	}
-	return l.begin(ctx, profileID, l.scopes(r.Scopes, rec.Scopes))
+	dialog := !found // whoever has unlinked an account, which has still agreed as Spotify sees it, can choose another one
+	if r.ShowDialog != nil {
+		dialog = *r.ShowDialog
+	}
+	return l.begin(ctx, profileID, l.scopes(r.Scopes, rec.Scopes), dialog)
 }
 
 func checkScopes(f *fault.Fields, scopes []string) {

@@ -173,6 +173,38 @@ func TestAnswersToBrowsers(t *testing.T) {
 	})
 }
 
+// Whoever has unlinked an account can link another one: Spotify, where they have agreed before, asks them again, and there they say that they are somebody else.
+func TestAnotherAccountAfterUnlinking(t *testing.T) {
+	h := build(t, plan{})
+	l := h.listener(t)
+	dialog := func(at string) string { return mustParse(t, at).Query().Get("show_dialog") }
+	account := func() any { return l.state(t)["account"].(map[string]any)["accountId"] }
+	l.link(t)
+	h.fake.Choose("bob")
+	again := l.begin(t)
+	require.Empty(t, dialog(again), "who authorizes anew is not asked whose account it is")
+	l.do(t, http.MethodGet, again, nil).is(t, 200)
+	require.Equal(t, "acc-ada", account())
+
+	// Asked for, it is shown; and another account is refused as long as there is one.
+	begun := l.do(t, http.MethodPost, l.path+"/spotify-link", map[string]any{"showDialog": true}).is(t, 201).body["authorizeUrl"].(string)
+	require.Equal(t, "true", dialog(begun))
+	l.do(t, http.MethodGet, begun, nil).says(t, 409, "Another Spotify account is linked to this profile. Unlink it first.")
+	h.fake.SignIn("ada")
+	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).is(t, 200)
+
+	// What is asked for goes before what is usual.
+	begun = l.do(t, http.MethodPost, l.path+"/spotify-link", map[string]any{"showDialog": false}).is(t, 201).body["authorizeUrl"].(string)
+	require.Empty(t, dialog(begun))
+	l.do(t, http.MethodGet, begun, nil).is(t, 200)
+	require.Equal(t, "acc-ada", account(), "with no dialog Spotify goes on with who is signed in")
+	l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).is(t, 200)
+
+	l.link(t)
+	require.Equal(t, "acc-bob", account())
+	l.do(t, http.MethodPost, l.path+"/spotify-link", map[string]any{"showDialog": "yes"}).is(t, 400)
+}
+
 func mustParse(t *testing.T, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)

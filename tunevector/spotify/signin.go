@@ -2,6 +2,8 @@ package spotify
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"time"
@@ -19,7 +21,7 @@ import (
 // it is not.
 func (l *Links) BeginSignIn(ctx context.Context) (_ linking.Begun, err error) {
 	defer observe.Watch(ctx, l.o.Observer, "spotify.begin-sign-in")(&err)
-	return l.begin(ctx, uuid.Nil, l.scopes())
+	return l.begin(ctx, uuid.Nil, l.scopes(), false)
 }
 
 // signedIn finds the profile of somebody who has proved whose account they have.
@@ -30,8 +32,7 @@ func (l *Links) signedIn(ctx context.Context, out linking.Outcome, who owner, t 
 	}
 	if l.o.Register == nil {
 		out.SignIn = false
-		out.Pending, out.ExpiresAt, err = l.wait(ctx, who, t)
-		return out, err
+		return l.wait(ctx, out, who, t)
 	}
 	if _, _, err := l.claims(ctx, uuid.Nil, who, true); err != nil {
 		return out, err // no profile is made for an account that it could not have
@@ -110,12 +111,15 @@ func covers(have, need []string) bool {
 	return true
 }
 
-// pending is an account that waits to be linked. It is kept under a hash of the token that whoever signed in was given, sealed.
+// pending is an account that waits to be linked. It is kept under a hash of the token that whoever signed in was given, sealed. The token alone is not enough: a
+// stranger could have somebody link the stranger's account with it, and see from then on what they listen to.
 type pending struct {
 	Owner   owner     `json:"owner"`
 	Tokens  tokens    `json:"tokens"`
 	Scopes  []string  `json:"scopes"`
 	Expires time.Time `json:"expires"`
+	Cookie  []byte    `json:"cookie"` // SHA-256 of what the browser that signed in must bring back
+	Until   time.Time `json:"until"`
 }
 
 type savedPending struct {
@@ -125,17 +129,23 @@ type savedPending struct {
 func pendingKey(token string) store.Key { return hashed("spotify-pending", token, "pending") }
 
 // wait keeps an account until somebody who may says to which profile it belongs.
-func (l *Links) wait(ctx context.Context, who owner, t tokens) (token string, until time.Time, err error) {
-	token = text(newSecret(stateBytes))
+func (l *Links) wait(ctx context.Context, out linking.Outcome, who owner, t tokens) (linking.Outcome, error) {
+	token, secret := text(newSecret(stateBytes)), text(newSecret(stateBytes))
+	sum := sha256.Sum256([]byte(secret))
+	until := l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
 	key := pendingKey(token)
-	sealed, err := l.seal(ctx, key, pending{Owner: who, Tokens: t, Scopes: t.scopes, Expires: t.expires})
+	sealed, err := l.seal(ctx, key, pending{Owner: who, Tokens: t, Scopes: t.scopes, Expires: t.expires, Cookie: sum[:], Until: until})
 	if err != nil {
-		return "", time.Time{}, err
+		return out, err
 	}
-	until = l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
 	w := put(key, savedPending{sealed}, store.Absent)
 	w.ExpiresAt = until
-	return token, until, store.Settle(ctx, l.store, w)
+	if err := store.Settle(ctx, l.store, w); err != nil {
+		return out, err
+	}
+	out.Pending, out.ExpiresAt = token, until
+	out.PendingCookie = linking.Cookie{Name: l.cookieName(token), Value: secret, Secure: l.secure, MaxAge: flowTime}
+	return out, nil
 }
 
 var (
@@ -143,42 +153,56 @@ var (
 		Kind: fault.Invalid, Message: fault.ValidationFailed,
 		Fields: map[string]string{"pendingLink": "Is unknown or has expired. Please sign in with Spotify again."},
 	}
-	errPendingUsed = fault.New(fault.Conflict, "This account was linked meanwhile")
+	errPendingUsed    = fault.New(fault.Conflict, "This account was linked meanwhile")
+	errPendingBrowser = fault.New(fault.Forbidden, "This is not the browser that signed in with Spotify. Please sign in with Spotify again.")
 )
 
-// Attach links the account with which somebody signed in who has found a profile since: r.Pending is the outcome's.
-func (l *Links) Attach(ctx context.Context, profileID uuid.UUID, r linking.Request) (_ Link, err error) {
+// Attach links the account with which somebody signed in who has found a profile since: r.Pending is the outcome's, and r.Cookies are those of the browser, which must have been
+// told to keep the outcome's PendingCookie. That one is then to be forgotten.
+func (l *Links) Attach(ctx context.Context, profileID uuid.UUID, r linking.Request) (out linking.Outcome, err error) {
 	defer observe.Watch(ctx, l.o.Observer, "spotify.attach")(&err)
 	var f fault.Fields
 	if len(r.Scopes) > 0 {
 		f.Add("scopes", "Must not be given with a pendingLink")
 	}
+	if r.ShowDialog != nil {
+		f.Add("showDialog", "Must not be given with a pendingLink")
+	}
 	if err := f.Err(); err != nil {
-		return Link{}, err
+		return linking.Outcome{}, err
 	}
 	if err := profile.CheckOpen(ctx, l.store, profileID); err != nil {
-		return Link{}, err
+		return linking.Outcome{}, err
 	}
 	key := pendingKey(r.Pending)
 	item, err := l.store.Get(ctx, key, store.Strong)
 	if errors.Is(err, store.ErrNotFound) {
-		return Link{}, errNoPending
+		return linking.Outcome{}, errNoPending
 	}
 	if err != nil {
-		return Link{}, err
+		return linking.Outcome{}, err
 	}
 	var saved savedPending
 	if err := item.Decode(&saved); err != nil {
-		return Link{}, err
+		return linking.Outcome{}, err
 	}
 	var p pending
 	if err := l.open(ctx, key, saved.Sealed, &p); err != nil {
-		return Link{}, sealedAway(err, errNoPending)
+		return linking.Outcome{}, sealedAway(err, errNoPending)
+	}
+	sum := sha256.Sum256([]byte(r.Cookies[l.cookieName(r.Pending)]))
+	switch {
+	case subtle.ConstantTimeCompare(sum[:], p.Cookie) != 1:
+		return linking.Outcome{}, errPendingBrowser
+	case !l.o.Now().Before(p.Until):
+		return linking.Outcome{}, errNoPending
 	}
 	p.Tokens.scopes, p.Tokens.expires = p.Scopes, p.Expires
 	rec, err := l.link(ctx, profileID, uuid.Nil, p.Owner, p.Tokens, store.Delete(key, store.VersionIs(item.Version)))
 	if err != nil {
-		return Link{}, err
+		return linking.Outcome{}, err
 	}
-	return l.shown(rec), nil
+	return linking.Outcome{
+		ProfileID: profileID, Link: l.shown(rec), Cookie: linking.Cookie{Name: l.cookieName(r.Pending), Secure: l.secure, MaxAge: -1},
+	}, nil
 }

@@ -335,7 +335,7 @@ func TestSameUserIDOfAnotherAccount(t *testing.T) {
 		require.Zero(t, out.ProfileID)
 		require.Equal(t, "acc-1", b.state(t, id).Account.ID)
 		for _, profileID := range []uuid.UUID{id, another} {
-			_, err := b.links.Attach(t.Context(), profileID, linking.Request{Pending: out.Pending})
+			_, err := b.links.Attach(t.Context(), profileID, request(out))
 			require.ErrorIs(t, err, rhythmiq.ErrConflict)
 		}
 		require.Equal(t, "acc-1", b.state(t, id).Account.ID)
@@ -406,7 +406,7 @@ func TestClaimLeftBehind(t *testing.T) {
 			out := b.signsIn(t, `{"id":"`+name+`"}`)
 			require.False(t, out.SignIn)
 			id := b.profile(t)
-			_, err = b.links.Attach(t.Context(), id, linking.Request{Pending: out.Pending})
+			_, err = b.links.Attach(t.Context(), id, request(out))
 			require.NoError(t, err)
 			require.Equal(t, id, b.signsIn(t, `{"id":"`+name+`"}`).ProfileID)
 		}

@@ -21,8 +21,10 @@ const (
 
 // accountsState is what the accounts service keeps. Server.mu guards it.
 type accountsState struct {
-	signedIn string // whose browser it is; "": the first account's
-	denies   bool   // they do not agree
+	signedIn string              // whose browser it is; "": the first account's
+	denies   bool                // they do not agree
+	other    string              // who they go on as where they are asked; "": as they are
+	agreed   map[string][]string // the scopes that accounts have agreed to
 	codes    map[string]*code
 	access   map[string]*accessToken
 	refresh  map[string]*grant
@@ -51,7 +53,7 @@ type accessToken struct {
 }
 
 func newAccountsState() accountsState {
-	return accountsState{codes: map[string]*code{}, access: map[string]*accessToken{}, refresh: map[string]*grant{}}
+	return accountsState{agreed: map[string][]string{}, codes: map[string]*code{}, access: map[string]*accessToken{}, refresh: map[string]*grant{}}
 }
 
 // SignIn says who sits at the browsers from now on: the owner of an account that was added.
@@ -59,6 +61,14 @@ func (s *Server) SignIn(accountID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.signedIn = accountID
+}
+
+// Choose has whoever sits there say in the dialog that they are somebody else, the owner of another account, from now on; "": no longer. The dialog is shown where they have not agreed
+// to all that is asked for, or where it is asked for with show_dialog.
+func (s *Server) Choose(accountID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.other = accountID
 }
 
 // Deny has whoever sits there refuse from now on, or no longer.
@@ -72,6 +82,7 @@ func (s *Server) Deny(denies bool) {
 func (s *Server) Revoke(accountID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.agreed, accountID)
 	for _, g := range s.refresh {
 		if g.account.ID == accountID {
 			g.revoked = true
@@ -141,16 +152,30 @@ func (s *Server) agree(q, back url.Values) {
 	if s.signedIn == "" && len(s.accounts) > 0 {
 		who = s.accounts[0]
 	}
+	scopes := strings.Fields(q.Get("scope"))
+	if who != nil && s.other != "" && (q.Get("show_dialog") == "true" || !s.hasAgreed(who.ID, scopes)) {
+		s.signedIn = s.other
+		who = s.account(s.other)
+	}
 	if s.denies || who == nil {
 		back.Set("error", "access_denied")
 		return
 	}
+	agreed := append(s.agreed[who.ID], scopes...)
+	slices.Sort(agreed)
+	s.agreed[who.ID] = slices.Compact(agreed)
 	c := secret("code-")
 	s.codes[c] = &code{
-		grant:       &grant{account: who, scopes: strings.Fields(q.Get("scope")), authorized: now},
+		grant:       &grant{account: who, scopes: scopes, authorized: now},
 		redirectURI: q.Get("redirect_uri"), challenge: q.Get("code_challenge"), expires: now.Add(codeTTL),
 	}
 	back.Set("code", c)
+}
+
+// hasAgreed reports whether an account's owner need not be asked again.
+func (s *Server) hasAgreed(accountID string, scopes []string) bool {
+	agreed, known := s.agreed[accountID]
+	return known && !slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(agreed, scope) })
 }
 
 // redirects reports whether the app may have a browser sent to a URI.

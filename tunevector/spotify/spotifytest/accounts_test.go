@@ -129,6 +129,36 @@ func TestFlow(t *testing.T) {
 	}
 }
 
+// Whoever is asked may go on as somebody else; who has agreed to all of it is asked only if the app wants that.
+func TestDialog(t *testing.T) {
+	a := register(t, spotifytest.Options{})
+	whose := func(o ...oauth2.AuthCodeOption) string {
+		t.Helper()
+		token, err := a.config.Exchange(a.ctx, a.agree(t, o...).Get("code"))
+		require.NoError(t, err)
+		_, body := get(t, a.Client(), a.URL()+"/v1/me", token.AccessToken)
+		var me struct {
+			ID string `json:"id"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(body), &me))
+		return me.ID
+	}
+	asks := oauth2.SetAuthURLParam("show_dialog", "true")
+	require.Equal(t, "ada", whose())
+	a.Choose("bob")
+	require.Equal(t, "ada", whose(), "nobody is asked")
+	require.Equal(t, "bob", whose(asks))
+	require.Equal(t, "bob", whose(), "it is his browser now")
+	a.SignIn("ada")
+	a.Revoke("ada")
+	require.Equal(t, "bob", whose(), "who has taken it back is asked")
+	a.SignIn("ada")
+	a.Choose("")
+	require.Equal(t, "ada", whose(asks))
+	a.Choose("bob")
+	require.Equal(t, "bob", whose(oauth2.SetAuthURLParam("scope", "user-top-read user-library-read")), "and who has not agreed to all of it")
+}
+
 func TestRefreshTokensEndAfterSixMonths(t *testing.T) {
 	a := register(t, spotifytest.Options{})
 	began := a.Now()
