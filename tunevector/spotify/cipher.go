@@ -141,9 +141,9 @@ func authenticated(header, additional []byte) []byte {
 	return append(append(make([]byte, 0, len(header)+len(additional)), header...), additional...)
 }
 
-// newSecret returns n random bytes.
-func newSecret(n int) []byte {
-	b := make([]byte, n)
+// newSecret returns random bytes that nobody guesses.
+func newSecret() []byte {
+	b := make([]byte, secretBytes)
 	_, _ = rand.Read(b) // never fails since Go 1.24
 	return b
 }

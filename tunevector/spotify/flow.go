@@ -20,8 +20,8 @@ import (
 // flowTime is how long a browser may be away.
 const flowTime = 10 * time.Minute
 
-// stateBytes is 256 bits; RFC 6749, 10.10 asks for 128 at least.
-const stateBytes = 32
+// secretBytes is 256 bits; RFC 6749, 10.10 asks for 128 at least of a state.
+const secretBytes = 32
 
 // flow is what was begun: a link to a profile, or a sign-in. It is kept under a hash of the state, sealed, so that whoever reads the store can
 // neither end it nor see whose it is.
@@ -49,7 +49,7 @@ func (l *Links) begin(ctx context.Context, profileID uuid.UUID, scopes []string,
 	if d, err := l.app.check(opMe, flowTime); err != nil && d > flowTime {
 		return linking.Begun{}, err // it could not be ended in time
 	}
-	state, secret := text(newSecret(stateBytes)), text(newSecret(stateBytes))
+	state, secret := text(newSecret()), text(newSecret())
 	sum := sha256.Sum256([]byte(secret))
 	until := l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
 	f := flow{ProfileID: profileID, Verifier: oauth2.GenerateVerifier(), Cookie: sum[:], Scopes: scopes, Until: until}

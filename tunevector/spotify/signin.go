@@ -130,7 +130,7 @@ func pendingKey(token string) store.Key { return hashed("spotify-pending", token
 
 // wait keeps an account until somebody who may says to which profile it belongs.
 func (l *Links) wait(ctx context.Context, out linking.Outcome, who owner, t tokens) (linking.Outcome, error) {
-	token, secret := text(newSecret(stateBytes)), text(newSecret(stateBytes))
+	token, secret := text(newSecret()), text(newSecret())
 	sum := sha256.Sum256([]byte(secret))
 	until := l.o.Now().Add(flowTime).UTC().Truncate(time.Second)
 	key := pendingKey(token)

@@ -161,7 +161,7 @@ func (s *Server) agree(q, back url.Values) {
 		back.Set("error", "access_denied")
 		return
 	}
-	agreed := append(s.agreed[who.ID], scopes...)
+	agreed := slices.Concat(s.agreed[who.ID], scopes)
 	slices.Sort(agreed)
 	s.agreed[who.ID] = slices.Compact(agreed)
 	c := secret("code-")
