@@ -141,13 +141,20 @@ func (f *flags) check(fs *flag.FlagSet) (wrong []string) {
 }
 
 // moving says whether this is a move.
-func (f *flags) moving() bool { return f.exportTo != "" || f.importFrom != "" || f.table != "" }
+func (f *flags) moving() bool {
+	return f.exportTo != "" || f.importFrom != "" || f.table != "" || f.spotify.sealedBy
+}
 
 // checkMove says what is wrong with the flags of a move.
 func (f *flags) checkMove(fs *flag.FlagSet) (wrong []string) {
 	var all []string
-	for _, move := range []struct{ name, file string }{{"-export", f.exportTo}, {"-import", f.importFrom}, {"-export-training", f.table}} {
-		if move.file != "" {
+	for _, move := range []struct {
+		name  string
+		given bool
+	}{
+		{"-export", f.exportTo != ""}, {"-import", f.importFrom != ""}, {"-export-training", f.table != ""}, {"-spotify-sealed-by", f.spotify.sealedBy},
+	} {
+		if move.given {
 			all = append(all, move.name)
 		}
 	}
@@ -161,6 +168,7 @@ func (f *flags) checkMove(fs *flag.FlagSet) (wrong []string) {
 	fs.Visit(func(given *flag.Flag) {
 		switch {
 		case given.Name == "catalog" && f.table != "": // it says what may be learned from
+		case given.Name == "spotify-keys" && f.spotify.sealedBy: // whose keys are counted
 		case moving && slices.Contains(serving, given.Name):
 			wrong = append(wrong, fmt.Sprintf("-%s is for serving, and %s serves nothing", given.Name, what))
 		case f.importFrom == "" && slices.Contains([]string{"not-empty", "unfinished"}, given.Name):

@@ -33,6 +33,9 @@ func move(ctx context.Context, f flags, stdout, stderr io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, kept.close()) }()
+	if f.spotify.sealedBy {
+		return sealedBy(ctx, f, kept.store, stdout)
+	}
 	if f.table != "" {
 		return exportTraining(ctx, f, kept, stdout, log)
 	}

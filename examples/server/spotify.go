@@ -3,15 +3,20 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rhythmiq/rhythmiq/store"
@@ -29,7 +34,7 @@ const (
 type spotifyFlags struct {
 	clientID, secretFile, keysFile, baseURL, redirect string
 	market, features                                  string
-	extended                                          bool
+	extended, sealedBy                                bool
 	rate, refreshRate                                 float64
 }
 
@@ -43,13 +48,14 @@ func (f *spotifyFlags) define(fs *flag.FlagSet) {
 	fs.BoolVar(&f.extended, "spotify-extended", false, "your app has extended quota: ask for what apps in development mode are refused")
 	fs.StringVar(&f.market, "spotify-market", "", "`country` whose music is asked for, such as SE; the account's own if empty")
 	fs.StringVar(&f.features, "spotify-features", "", "whom to ask how tracks sound, who are told what is in listeners' libraries (not whose): `names` of reccobeats, deezer, separated by commas; nobody if empty")
+	fs.BoolVar(&f.sealedBy, "spotify-sealed-by", false, "print how many links' tokens each key seals, those of -spotify-keys and others, and serve nothing: a key that seals none may go")
 	fs.Float64Var(&f.rate, "spotify-rate", 3, "requests of the Web API a second; of several servers each counts for itself, so give each its share")
 	fs.Float64Var(&f.refreshRate, "spotify-refresh-rate", 10, "tokens a second that are refreshed at most, by this server")
 }
 
 // check says what is wrong with the flags.
 func (f *spotifyFlags) check(fs *flag.FlagSet) (wrong []string) {
-	if f.clientID == "" {
+	if f.clientID == "" && !f.sealedBy {
 		fs.Visit(func(given *flag.Flag) {
 			if strings.HasPrefix(given.Name, "spotify-") && given.Name != "spotify-client-id" {
 				wrong = append(wrong, fmt.Sprintf("-%s goes with -spotify-client-id", given.Name))
@@ -130,7 +136,35 @@ func redirectTo(addr net.Addr, tls bool) (string, error) {
 
 // keys reads the keys that seal tokens. Tokens that last as long as the process are sealed by a key that does so too.
 func keys(f flags, log *slog.Logger) (spotify.Cipher, error) {
-	text, err := fromFile(f.spotify.keysFile, keysVariable)
+	all, err := f.spotify.keys()
+	if err != nil {
+		return nil, err
+	}
+	if len(all) == 0 {
+		if f.store != "memory" {
+			return nil, errors.New("-spotify-client-id needs keys that seal tokens: -spotify-keys FILE or $" + keysVariable +
+				`, such as of: echo "key-1 $(openssl rand -base64 32)"`)
+		}
+		log.Info("tokens are sealed by a key that lasts as long as this process, as its memory does")
+		all = []spotify.CipherKey{passing()}
+	}
+	ring, err := spotify.NewKeyring(all...)
+	if err != nil {
+		return nil, fmt.Errorf("spotify keys: %w", err)
+	}
+	return ring, nil
+}
+
+// passing is a key that is kept nowhere.
+func passing() spotify.CipherKey {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails since Go 1.24
+	return spotify.CipherKey{ID: "memory", Secret: secret}
+}
+
+// keys reads the keys that are given, if any are.
+func (f *spotifyFlags) keys() ([]spotify.CipherKey, error) {
+	text, err := fromFile(f.keysFile, keysVariable)
 	if err != nil {
 		return nil, err
 	}
@@ -147,19 +181,43 @@ func keys(f flags, log *slog.Logger) (spotify.Cipher, error) {
 		}
 		all = append(all, spotify.CipherKey{ID: fields[0], Secret: bytes.Clone(secret)})
 	}
-	if len(all) == 0 {
-		if f.store != "memory" {
-			return nil, errors.New("-spotify-client-id needs keys that seal tokens: -spotify-keys FILE or $" + keysVariable +
-				`, such as of: echo "key-1 $(openssl rand -base64 32)"`)
-		}
-		secret := make([]byte, 32)
-		_, _ = rand.Read(secret) // never fails since Go 1.24
-		log.Info("tokens are sealed by a key that lasts as long as this process, as its memory does")
-		all = []spotify.CipherKey{{ID: "memory", Secret: secret}}
-	}
-	ring, err := spotify.NewKeyring(all...)
+	return all, nil
+}
+
+// sealedBy prints which keys seal how many links' tokens.
+func sealedBy(ctx context.Context, f flags, s store.Store, stdout io.Writer) error {
+	given, err := f.spotify.keys()
 	if err != nil {
-		return nil, fmt.Errorf("spotify keys: %w", err)
+		return err
 	}
-	return ring, nil
+	ring, err := spotify.NewKeyring(append(given[:len(given):len(given)], passing())...) // nothing is sealed here, nor opened
+	if err != nil {
+		return fmt.Errorf("spotify keys: %w", err)
+	}
+	links, err := spotify.NewLinks(s, spotify.Options{ClientID: "none", RedirectURI: "https://example.com/spotify/callback", Cipher: ring})
+	if err != nil {
+		return err
+	}
+	count, err := links.SealedBy(ctx)
+	if err = errors.Join(err, links.Close()); err != nil { //nolint:contextcheck // nothing is left to be saved
+		return err
+	}
+	tell := func(id, what string) {
+		fmt.Fprintf(stdout, "%-20s %8d  %s\n", cmp.Or(id, "-"), count[id], what) // "-": by no key of a keyring
+		delete(count, id)
+	}
+	for i, key := range given {
+		switch {
+		case i == 0:
+			tell(key.ID, "the first of those given: seals what is new")
+		case count[key.ID] == 0:
+			tell(key.ID, "may be dropped, once it has not been the first one anywhere for ten minutes")
+		default:
+			tell(key.ID, "still needed")
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(count)) {
+		tell(id, "not among the keys given")
+	}
+	return nil
 }

@@ -64,9 +64,28 @@ func TestSpotify(t *testing.T) {
 	require.Zero(t, s.stop(), s.stderr.String())
 	require.NotContains(t, s.stderr.String(), fake.ClientSecret())
 
+	// While nothing is served, or while it is: which key seals what.
+	others := filepath.Join(dir, "others")
+	line := func(id string, fill byte) string {
+		return id + " " + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + "\n"
+	}
+	sealed := func(given ...string) string {
+		var stdout, stderr lockedBuffer
+		require.Zero(t, run(t.Context(), append([]string{"-spotify-sealed-by", "-db", filepath.Join(dir, "rhythmiq.db")}, given...), &stdout, &stderr), stderr.String())
+		return stdout.String()
+	}
+	require.Equal(t, "k1                          1  the first of those given: seals what is new\n", sealed("-spotify-keys", keys))
+	require.NoError(t, os.WriteFile(others, []byte(line("k2", 8)+line("k1", 7)+line("k0", 6)), 0o600))
+	require.Equal(t, `k2                          0  the first of those given: seals what is new
+k1                          1  still needed
+k0                          0  may be dropped, once it has not been the first one anywhere for ten minutes
+`, sealed("-spotify-keys", others))
+	require.Equal(t, "k1                          1  not among the keys given\n", sealed())
+
 	was := s.base
 	s = start(t, args...)
 	s.client.Jar = jar
+	require.Contains(t, sealed("-spotify-keys", keys), "k1                          1 ")
 	status, ended = browse(t, s.client, s.base+"/sign-in/spotify")
 	require.Equal(t, 200, status, ended)
 	require.Equal(t, "signed-in", ended["outcome"])
@@ -119,6 +138,10 @@ func TestSpotifyFlags(t *testing.T) {
 		{[]string{"-db", filepath.Join(dir, "db"), "-addr", "127.0.0.1:0", "-spotify-client-id", "x"}, 1, "needs keys that seal tokens"},
 		{[]string{"-store", "memory", "-addr", ":0", "-spotify-client-id", "x"}, 1, "-spotify-redirect-uri is required where -addr is not a loopback address"},
 		{[]string{"-export", "a", "-spotify-client-id", "x"}, 2, "-spotify-client-id is for serving"},
+		{[]string{"-export", "a", "-spotify-sealed-by"}, 2, "-export and -spotify-sealed-by are 2 commands"},
+		{[]string{"-spotify-sealed-by", "-spotify-market", "SE"}, 2, "-spotify-market is for serving, and -spotify-sealed-by serves nothing"},
+		{[]string{"-spotify-sealed-by", "-store", "memory"}, 2, "-spotify-sealed-by needs a store that lasts, and the store is memory"},
+		{[]string{"-spotify-sealed-by", "-db", filepath.Join(dir, "nowhere")}, 1, "no such file"},
 	} {
 		t.Setenv(secretVariable, "")
 		t.Setenv(keysVariable, "")

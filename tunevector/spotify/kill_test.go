@@ -9,14 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/store/dynamostore"
 	"github.com/rhythmiq/rhythmiq/store/sqlitestore"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
@@ -65,7 +70,7 @@ func victim(step string) error {
 		return err
 	}
 	clock := func() time.Time { return now }
-	s, err := sqlitestore.Open(context.Background(), os.Getenv(killDB), &sqlitestore.Options{Now: clock})
+	s, err := shared(os.Getenv(killDB), clock)
 	if err != nil {
 		return err
 	}
@@ -91,6 +96,24 @@ func victim(step string) error {
 	}
 	stopping{}.stop()
 	return nil
+}
+
+// onDynamoDB is what the name of a database begins with that is none of SQLite's: the endpoint and what the names of the tables begin with follow.
+const onDynamoDB = "dynamodb "
+
+// shared opens the database that this process shares with others.
+func shared(db string, now func() time.Time) (store.Store, error) {
+	at, ok := strings.CutPrefix(db, onDynamoDB)
+	if !ok {
+		return sqlitestore.Open(context.Background(), db, &sqlitestore.Options{Now: now})
+	}
+	endpoint, prefix, _ := strings.Cut(at, " ")
+	return dynamostore.New(dynamodb.New(dynamodb.Options{
+		BaseEndpoint: aws.String(endpoint), Region: "us-east-1",
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
+		}),
+	}), &dynamostore.Options{Prefix: prefix, Now: now, AttemptTimeout: 20 * time.Second, Patience: 40 * time.Second})
 }
 
 // needed has fifty goroutines need one token as soon as they are told to, and says which tokens they got.
@@ -122,8 +145,28 @@ func needed(links *spotify.Links, id uuid.UUID) error {
 
 // Two processes with fifty goroutines each need one expired token, on one database: one refresh reaches Spotify.
 func TestOneRefreshOfTwoProcesses(t *testing.T) {
-	db := filepath.Join(t.TempDir(), "links.db")
-	h := build(t, plan{fake: spotifytest.Options{RotateRefreshTokens: true}, store: inFile(db)})
+	t.Run("sqlite", func(t *testing.T) {
+		db := filepath.Join(t.TempDir(), "links.db")
+		oneRefreshOfTwoProcesses(t, db, inFile(db))
+	})
+	t.Run("dynamodb", func(t *testing.T) {
+		endpoint := dynamotest.Endpoint(t)
+		prefix := dynamotest.Tables(t, dynamotest.Client(t, endpoint))
+		db := onDynamoDB + endpoint + " " + prefix
+		oneRefreshOfTwoProcesses(t, db, func(t *testing.T, now func() time.Time) store.Store {
+			t.Helper()
+			s, err := dynamostore.New(dynamotest.Client(t, endpoint), &dynamostore.Options{
+				Prefix: prefix, Now: now, AttemptTimeout: 20 * time.Second, Patience: 40 * time.Second,
+			})
+			require.NoError(t, err)
+			return s
+		})
+	})
+}
+
+func oneRefreshOfTwoProcesses(t *testing.T, db string, open func(*testing.T, func() time.Time) store.Store) {
+	t.Helper()
+	h := build(t, plan{fake: spotifytest.Options{RotateRefreshTokens: true}, store: open})
 	l := h.listener(t)
 	l.link(t)
 	h.clock.advance(time.Hour)

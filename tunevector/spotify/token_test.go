@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/rhythmiq/rhythmiq"
+	"github.com/rhythmiq/rhythmiq/internal/dynamotest"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 )
 
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	dynamotest.Main(m)
 }
 
 // granted is an account with scopes.
