@@ -1,9 +1,11 @@
 package ml
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhythmiq/rhythmiq/internal/topk"
+	"github.com/rhythmiq/rhythmiq/internal/vector"
+	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
 
 func TestBeats(t *testing.T) {
@@ -128,6 +132,64 @@ func TestSimilarOnAGraph(t *testing.T) {
 	require.Greater(t, same, 480, "of 500")
 	require.Empty(t, find(0, Filter{}))
 	require.NoError(t, s.prepare(ctx, 2, 1), "it is there")
+}
+
+// However much of the best a filter takes out, the best of the rest are found: of a model of vectors and of one of scores.
+func TestBestOfMany(t *testing.T) {
+	t.Parallel()
+	const n, k = 1000, 4
+	r := rand.New(rand.NewPCG(2, 1))
+	m := &vectors{k: k, rows: make([]float32, n*k)}
+	for i := range m.rows {
+		m.rows[i] = float32(r.NormFloat64())
+	}
+	for i := range n {
+		m.names = append(m.names, strconv.Itoa(i))
+	}
+	for _, model := range []Model{alikes{m}, scored{alikes{m}}} {
+		s, err := newServed(Version{}, model, nil, FP32)
+		require.NoError(t, err)
+		u, err := s.suited(t.Context(), map[string]float64{"7": 1})
+		require.NoError(t, err)
+		var byScore []string // by all scores
+		for _, c := range slices.SortedFunc(slices.Values(columns(n)), func(a, b int32) int { return cmp.Compare(u.score(b), u.score(a)) }) {
+			if c != 7 {
+				byScore = append(byScore, m.names[c])
+			}
+		}
+		for _, out := range []int{0, 1, 40, 190, 199, 200, 300} {
+			best, err := u.Best(t.Context(), 30, Filter{Exclude: byScore[:out]})
+			require.NoError(t, err)
+			require.Equal(t, byScore[out:][:30], best, "%d are left out", out)
+		}
+	}
+}
+
+func columns(n int32) (all []int32) {
+	for c := range n {
+		all = append(all, c)
+	}
+	return all
+}
+
+// alikes takes a listener for the vector of what they heard first.
+type alikes struct{ *vectors }
+
+func (a alikes) Vector(dst []float32, h Heard) { copy(dst, a.rows[int(h.Items[0])*a.k:]) }
+
+// scored hides that a model is one of vectors.
+type scored struct{ of alikes }
+
+func (scored) Algorithm() string          { return "scored" }
+func (scored) Tensors() *safetensors.File { return nil }
+func (m scored) Items() []string          { return m.of.names }
+
+func (m scored) Scores(dst []float32, h Heard) {
+	listener := make([]float32, m.of.k)
+	m.of.Vector(listener, h)
+	for i := range dst {
+		dst[i] = vector.Dot(listener, m.of.rows[i*m.of.k:][:m.of.k])
+	}
 }
 
 // A precision that cannot hold the vectors is not taken.

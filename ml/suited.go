@@ -190,7 +190,8 @@ func (u *Suited) Top(n int) []string {
 	return ids
 }
 
-// Best is Top for those tracks that a filter lets through. The listener's model is not made anew, and nothing is scored twice: it looks through all items once more.
+// Best is Top for those tracks that a filter lets through. The listener's model is not made anew, and nothing is scored twice: it looks through all items once more, where the filter
+// leaves too few of the best.
 func (u *Suited) Best(ctx context.Context, n int, f Filter) ([]string, error) {
 	if u == nil || n <= 0 {
 		return nil, ctx.Err()
@@ -198,13 +199,21 @@ func (u *Suited) Best(ctx context.Context, n int, f Filter) ([]string, error) {
 	n = min(n, suitedTop)
 	through := u.through(f, u.leave)
 	var top []Scored
-	if u.factored == nil {
+	for _, t := range u.top {
+		if len(top) < n && through.lets(t.Item) {
+			top = append(top, t)
+		}
+	}
+	switch {
+	case len(top) == n || len(u.top) < suitedTop: // these are the best of all
+	case u.factored == nil:
 		top = through.top(u.scores, n)
-	} else {
+	default:
 		hits, err := u.index.Search(ctx, u.vector, n, through.Filter, 1)
 		if err != nil {
 			return nil, err
 		}
+		top = top[:0]
 		for _, h := range hits {
 			top = append(top, Scored(h))
 		}

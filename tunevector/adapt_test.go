@@ -1,10 +1,14 @@
 package tunevector_test
 
 import (
+	"context"
 	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhythmiq/rhythmiq/ml"
@@ -67,6 +71,110 @@ func TestReadingsTellWhatChanged(t *testing.T) {
 	}
 	_, err = h.RecordReadings(h.ctx, h.listener, steps.ID, []variable.Reading{{Value: 800}})
 	require.Error(t, err)
+}
+
+// A vector of many hours bends as well: the effort grows with what is left.
+func TestLongVectorsBend(t *testing.T) {
+	h := open(t)
+	v := h.create(t, ai(8*60))
+	h.record(t, h.did(v, ml.Play, 0))
+	told := h.record(t, h.did(v, ml.Skip, 0), h.did(v, ml.Dislike, 1), h.did(v, ml.Play, 2)).Replanned
+	require.Len(t, told, 1)
+	require.Equal(t, 3, told[0].FromPosition)
+	now := h.get(t, v.ID)
+	require.Greater(t, len(now.Plan.Tracks), 100)
+	require.NotNil(t, now.Plan.Gap)
+	requirePlan(t, now)
+}
+
+// What an instance remembers of a listener makes no difference to what it plans: one that has just been started plans the same, with the same costs, also when
+// what was said is beyond the newest 300, was told late, or was forgotten since.
+func TestPlansDoNotDependOnWhatIsRemembered(t *testing.T) {
+	var plans [2][]tunevector.Plan
+	var answers [2][][]tunevector.Replanned
+	for run := range plans {
+		var h *house
+		h = openWith(t, func(opened *house, _ *tunevector.Options) { h = opened })
+		h.listener = uuid.NewSHA1(uuid.Nil, []byte("the same"))
+		h.admit(t, h.listener)
+		restart := func() {
+			if run == 1 {
+				var err error
+				h.Service, err = tunevector.NewService(h.options)
+				require.NoError(t, err)
+			}
+		}
+		events := 0
+		say := func(action ml.Action, track string, vector uuid.UUID, ago time.Duration) []tunevector.Replanned {
+			restart()
+			events++
+			event := uuid.NewSHA1(uuid.Nil, []byte(strconv.Itoa(events)))
+			return h.record(t, ml.Interaction{EventID: event, TrackID: track, TuneVectorID: vector, Action: action, At: h.now.Add(-ago)}).Replanned
+		}
+		forget := func(prefix string) {
+			require.NoError(t, h.learning.Forget(h.ctx, h.listener, func(_ context.Context, ids []string) (map[string]bool, error) {
+				gone := map[string]bool{}
+				for _, id := range ids {
+					gone[id] = strings.HasPrefix(id, prefix)
+				}
+				return gone, nil
+			}))
+		}
+		noise, steps := h.opt(t, variable.AmbientNoise), h.opt(t, variable.Accelerometer)
+		songs := music()[:240]
+		for i := range 400 {
+			h.now = h.now.Add(20 * time.Minute)
+			level := float64(35 + i*7%50)
+			h.read(t, noise, variable.Reading{Value: level})
+			h.read(t, steps, variable.Reading{Value: float64(i % 3)})
+			track, action := songs[i*31%len(songs)], ml.Complete
+			if (track.Features.Energy > 0.5) != (level > 60) {
+				action = ml.Skip
+			}
+			say(action, track.ID, uuid.Nil, 0)
+			if i == 150 {
+				forget("jazz-")
+			}
+			if i%100 == 99 || i == 149 || i == 150 {
+				restart()
+				d := ai(30)
+				d.Seed = p(int64(i))
+				plans[run] = append(plans[run], *h.create(t, d).Plan)
+			}
+		}
+		d := ai(45)
+		d.Seed = p(int64(7))
+		restart()
+		v := h.create(t, d)
+		say(ml.Play, at(v, 0), v.ID, 0)
+		for i := range 6 {
+			h.now = h.now.Add(3 * time.Minute)
+			h.read(t, noise, variable.Reading{Value: []float64{35, 85}[i%2]})
+			h.now = h.now.Add(time.Minute)
+			restart()
+			told, err := h.RecordReadings(h.ctx, h.listener, noise.ID, []variable.Reading{{Value: []float64{85, 35}[i%2]}})
+			require.NoError(t, err)
+			v = h.get(t, v.ID)
+			answers[run] = append(answers[run], told, say([]ml.Action{ml.Skip, ml.Complete}[i%2], at(v, i), v.ID, 30*time.Second), say(ml.Play, at(v, i+1), v.ID, 0))
+			v = h.get(t, v.ID)
+			plans[run] = append(plans[run], *v.Plan)
+			switch i {
+			case 1:
+				say(ml.Skip, songs[3].ID, uuid.Nil, 11*time.Minute)
+			case 3:
+				forget("rock-")
+			}
+		}
+		for i := range answers[run] {
+			for j := range answers[run][i] {
+				answers[run][i][j].TuneVectorID = uuid.Nil
+			}
+		}
+	}
+	for i := range plans[0] {
+		require.Equal(t, plans[0][i], plans[1][i], "%d", i)
+	}
+	require.Equal(t, answers[0], answers[1])
 }
 
 func at(v tunevector.TuneVector, position int) string {

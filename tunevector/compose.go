@@ -36,7 +36,10 @@ type composition struct {
 	bends      []Point
 	over       bool // nothing is left to plan
 	steadyEnds bool // start and end stay where what is new is not heard
+	playing    bool // it bends while it plays: with little effort
 	problem    planner.Problem
+	// bound gives a solution the bound of the problem as it was asked, whatever was kept.
+	bound func(context.Context, *planner.Solution)
 }
 
 func (c *composition) seconds() float64 { return 60 * float64(c.def.DurationMinutes) }
@@ -53,9 +56,9 @@ func endOf(tracks []trackRecord) float64 {
 
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
-	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends, explores: s.explores}
-	if r.quiet {
-		c.problem.Effort = whilePlaying
+	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends, explores: s.explores, playing: r.quiet}
+	if c.playing {
+		c.problem.Effort = whilePlaying(c.seconds() - c.elapsed())
 	}
 	c.bar()
 	if err := s.recall(ctx, c, v.Moments); err != nil {
@@ -394,10 +397,33 @@ const (
 	responsive = 0.005 // after a skip or a dislike
 )
 
-// solve plans. Where something should be kept, it stays unless the free plan is better by more than the share given; the bound,
-// which costs far more than the plan, is then left to [Service.bound].
-func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) (planner.Solution, error) {
+// solve plans c, and sorts the plan or finds its bound; nil where it is one that nobody asks for.
+func (s *Service) solve(ctx context.Context, c *composition, tolerance float64, unasked func(planner.Solution) bool) (_ *planner.Solution, err error) {
+	var solution planner.Solution
 	done := observe.Start(ctx, s.observer, "tunevector.plan")
+	defer func() {
+		done(
+			err,
+			observe.Value{Name: "candidates", Number: float64(len(c.problem.Candidates))},
+			observe.Value{Name: "tracks", Number: float64(len(solution.Tracks))},
+			observe.Value{Name: "gap", Number: solution.Gap},
+		)
+	}()
+	if solution, err = c.search(ctx, tolerance); err != nil || unasked(solution) {
+		return nil, err
+	}
+	if c.def.Order == ByArc {
+		c.bound(ctx, &solution)
+		return &solution, nil
+	}
+	simple := solution.Baselines // of the same vector, whatever its order
+	solution, err = s.reorder(ctx, c, solution.Tracks)
+	solution.Baselines = simple
+	return &solution, err
+}
+
+// search plans. Where something should be kept, it stays unless the free plan is better by more than the share given. The bound is left to c.bound.
+func (c *composition) search(ctx context.Context, tolerance float64) (planner.Solution, error) {
 	free, err := c.solveFree(ctx)
 	if err != nil && c.unlock() {
 		free, err = c.solveFree(ctx)
@@ -405,12 +431,6 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) 
 	if err != nil {
 		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
 	}
-	done(
-		err,
-		observe.Value{Name: "candidates", Number: float64(len(c.problem.Candidates))},
-		observe.Value{Name: "tracks", Number: float64(len(free.Tracks))},
-		observe.Value{Name: "gap", Number: free.Gap},
-	)
 	if err != nil || len(c.keep) == 0 {
 		return free, err
 	}
@@ -419,34 +439,33 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64) 
 		return free, nil
 	}
 	kept.Baselines, kept.Complete = free.Baselines, free.Complete // of the problem as it was asked, not of what was kept
-	boundBy(&kept, &free)
 	return kept, nil
 }
 
 func (c *composition) solveFree(ctx context.Context) (planner.Solution, error) {
-	p := c.problem
-	p.Bound = c.def.Order == ByArc && (len(c.keep) == 0 || p.Effort == whilePlaying)
-	return planner.Solve(ctx, p)
-}
-
-// whilePlaying is the effort for what bends while it plays, so that a batch of interactions or readings is answered in some milliseconds: 1 % is lost on the
-// cost, and the bound is looser.
-var whilePlaying = planner.Effort{Candidates: 96, Beam: 8, Moves: 1200, BoundPasses: 1}
-
-// bound gives a solution the bound of the problem as it was asked, whatever was kept.
-func (c *composition) bound(ctx context.Context, solution *planner.Solution) error {
-	p := c.problem
-	p.Bound = true
-	free, err := planner.Solve(ctx, p)
-	if err != nil {
-		return fmt.Errorf("tunevector: bound: %w", err)
+	free, bound, err := planner.SolveThenBound(ctx, c.problem)
+	c.bound = func(ctx context.Context, solution *planner.Solution) {
+		asked := free
+		bound(ctx, &asked)
+		boundBy(solution, &asked)
 	}
-	boundBy(solution, &free)
-	return nil
+	return free, err
 }
+
+// whilePlaying is the effort for what bends while it plays with so many seconds left, so that a batch of interactions or readings is answered in some milliseconds: 1 % is lost
+// on the cost, and the bound is looser.
+func whilePlaying(seconds float64) planner.Effort {
+	return planner.Effort{Candidates: max(leastWhilePlaying, int(candidatesPerSlot*seconds/typicalSeconds)), Beam: 8, Moves: 1200, BoundPasses: 1}
+}
+
+const (
+	leastWhilePlaying = 64
+	candidatesPerSlot = 4.0
+)
 
 // boundBy gives a solution the bound of another one of the same problem.
 func boundBy(solution, free *planner.Solution) {
+	solution.Complete = solution.Complete && free.Complete
 	solution.LowerBound, solution.BoundOver, solution.Gap = min(free.LowerBound, solution.Cost), free.BoundOver, 0
 	if solution.LowerBound > 0 {
 		solution.Gap = (solution.Cost - solution.LowerBound) / solution.LowerBound
@@ -491,6 +510,18 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 		if _, pinned := p.Pinned[position]; !pinned && !taken[t.ID] {
 			if _, ok := there[t.ID]; ok {
 				p.Pinned[position] = t.ID
+			}
+		}
+	}
+	if c.playing && len(p.Pinned) == len(c.keep) { // then no other track is asked for
+		stays := make(map[string]bool, len(p.Pinned))
+		for _, id := range p.Pinned {
+			stays[id] = true
+		}
+		p.Candidates = nil
+		for i := range c.problem.Candidates {
+			if t := &c.problem.Candidates[i]; stays[t.ID] {
+				p.Candidates = append(p.Candidates, *t)
 			}
 		}
 	}

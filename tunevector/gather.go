@@ -19,7 +19,8 @@ const (
 	fewestCandidates = 400   // … and at least so many in all, shared by the stages by their length,
 	fewestOfStage    = 100   // at least so many of each,
 	mostCandidates   = 4000  // and at most so many of each
-	likedCandidates  = 150   // of the genres and of the artists that the listener likes, each
+	likedCandidates  = 150   // of the genres and of the artists that the listener likes, and of what suits them, each
+	playingShare     = 2     // by which all of these are divided for what bends while it plays: together with whilePlaying, 1 % is lost on the cost
 	likedNames       = 5     // so many of their genres and artists are asked for
 	sampleSize       = 60    // tracks to learn a genre's middle from
 	shortestSeconds  = 10.0  // shorter ones are jingles, not music
@@ -52,7 +53,7 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 		MaxSeconds: 2 * c.seconds(), Seed: uint64(c.seed), Listener: c.listener.id,
 	}
 	if len(c.def.Stages) == 0 {
-		q.Limit = candidateLimit(rest, rest)
+		q.Limit = c.asked(candidateLimit(rest, rest))
 		q.Along = c.samples(elapsed, c.seconds())
 		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
 			return nil, err
@@ -71,7 +72,7 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 			begin := max(from, elapsed)
 			sq := q
 			sq.Genres = []string{c.def.Stages[i].genre()}
-			sq.Limit = candidateLimit(stage.End-begin, rest)
+			sq.Limit = c.asked(candidateLimit(stage.End-begin, rest))
 			sq.Along = c.samples(begin, stage.End)
 			before := len(g.tracks)
 			if err := s.ask(ctx, g, c, sq, planner.Stages(i)); err != nil {
@@ -100,6 +101,14 @@ func candidateLimit(seconds, all float64) int {
 	return int(min(n, mostCandidates))
 }
 
+// asked is how many candidates are asked for of those that a new plan would ask for.
+func (c *composition) asked(candidates int) int {
+	if c.playing {
+		return candidates / playingShare
+	}
+	return candidates
+}
+
 // samples are points of the arc between two times, one for each typical track, at its middle.
 func (c *composition) samples(from, to float64) []Features {
 	n := max(int(math.Round((to-from)/typicalSeconds)), 4)
@@ -117,18 +126,18 @@ func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q Candi
 		return err
 	}
 	g.shortlisted = g.shortlisted || len(tracks) >= q.Limit
-	for _, t := range tracks {
-		if !c.allows(&t) {
-			continue
+	g.tracks = slices.Grow(g.tracks, len(tracks))
+	for i := range tracks {
+		if c.allows(&tracks[i]) {
+			g.add(tracks[i], stages)
 		}
-		g.add(t, stages)
 	}
 	return nil
 }
 
 // addSuited adds what suits the listener best as the model of taste has it, wherever it is to the arc: of some genres, or of all.
 func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, genres []string, stages planner.StageSet) error {
-	ids, err := c.listener.suited.Best(ctx, likedCandidates, ml.Filter{Tags: genres, Exclude: c.def.Excluded})
+	ids, err := c.listener.suited.Best(ctx, c.asked(likedCandidates), ml.Filter{Tags: genres, Exclude: c.def.Excluded})
 	if err != nil {
 		return err
 	}
@@ -147,7 +156,7 @@ func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, g
 // askLiked asks for music of the genres and artists that the listener likes, near the arc. Where the stages
 // name the genres, only artists are asked for.
 func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
-	q.Limit = likedCandidates
+	q.Limit = c.asked(likedCandidates)
 	q.Along = thinned(q.Along)
 	if genres := first(c.listener.taste.Genres(), likedNames); len(genres) > 0 && len(c.def.Stages) == 0 {
 		liked := q

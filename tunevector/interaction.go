@@ -43,8 +43,10 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 		return Recorded{}, err
 	}
 	r = Recorded{Accepted: len(events), Replanned: []Replanned{}}
+	once := &listenerOnce{logged: events}
 	for _, n := range newsOf(events) {
 		n.seen, n.lent = vectors[n.vector], slices.ContainsFunc(n.events, func(e ml.Interaction) bool { return lent[e.TrackID] })
+		n.once = once
 		replanned, err := s.adapt(ctx, profileID, n)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now; the events are in the log
@@ -147,7 +149,7 @@ type news struct {
 	vector   uuid.UUID
 	seen     *store.Item      // the vector, if it was read strongly just now
 	events   []ml.Interaction // in order of time
-	logged   []ml.Interaction // all that was logged with them
+	once     *listenerOnce
 	readings bool
 	lent     bool // some of the events are about lent tracks
 	noteOnly bool // nothing is re-planned
@@ -164,7 +166,7 @@ func newsOf(events []ml.Interaction) []news {
 		i := slices.IndexFunc(all, func(n news) bool { return n.vector == e.TuneVectorID })
 		if i < 0 {
 			i = len(all)
-			all = append(all, news{vector: e.TuneVectorID, logged: events})
+			all = append(all, news{vector: e.TuneVectorID})
 		}
 		all[i].events = append(all[i].events, e)
 	}
@@ -225,6 +227,7 @@ func (v *vectorRecord) take(n news, plan *planRecord) bool {
 // returns nil where no track changed.
 func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Replanned, error) {
 	var told *Replanned
+	tried := false
 	done := observe.Start(ctx, s.observer, "tunevector.replan")
 	_, err := s.changeFrom(ctx, profileID, n.vector, n.seen, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
 		told = nil
@@ -239,7 +242,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		if n.noteOnly || next.Definition.Mode != AI || !now.Before(next.playingUntil()) || len(heard) == len(plan.Tracks) {
 			return unlessSame(changed, &next), nil, nil
 		}
-		l, err := s.listener(ctx, profileID, n.logged...)
+		l, err := n.once.listener(ctx, s, profileID, &tried)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -373,12 +376,13 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 	if err != nil {
 		return err
 	}
+	once := &listenerOnce{}
 	for _, item := range playing.Items {
 		id, err := uuid.Parse(item.Key.Sort[len(playingPrefix):])
 		if err != nil {
 			return err
 		}
-		replanned, err := s.adapt(ctx, c.ProfileID, news{vector: id, readings: true})
+		replanned, err := s.adapt(ctx, c.ProfileID, news{vector: id, once: once, readings: true})
 		if err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
 		}

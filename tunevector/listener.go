@@ -58,6 +58,21 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 	return l, err
 }
 
+// listenerOnce reads what is known of a listener once for all vectors that one call plans anew.
+type listenerOnce struct {
+	logged []ml.Interaction
+	known  *listener
+}
+
+// listener also sets tried. Who asks with it set, since somebody else was faster with the vector, gets what is known by now.
+func (o *listenerOnce) listener(ctx context.Context, s *Service, profileID uuid.UUID, tried *bool) (_ *listener, err error) {
+	if o.known == nil || *tried {
+		o.known, err = s.listener(ctx, profileID, o.logged...)
+	}
+	*tried = true
+	return o.known, err
+}
+
 // tasteConsents are those under which something in the taste may have been learned: that of ratings, where they are opted into.
 func (l *listener) tasteConsents() []uuid.UUID {
 	if consent, ok := l.snapshot.Consents[variable.VectorRating]; ok {

@@ -44,7 +44,7 @@ type aspect struct {
 //	heart-rate-variability  12 h; the logarithm of the reading by the listener's own median of 30 days
 //	movement, cadence       accelerometer, 10 min: still, walk or run; steps per minute from 60 on
 //	rating                  vector-rating, 30 days: what the newest rating of a vector was, 1–5
-//	patience                seconds after which the listener skips, on the average of 14 days, from 3 skips on; never served
+//	patience                seconds after which the listener skips, on the average of 14 days and 50 interactions, from 3 skips on; never served
 //	just-energy, just-tempo the mean of the last three tracks of the hour before, tempo in BPM
 //	just-liked              what the last interactions of the hour before said on the average, −1 to 1
 var aspects = []aspect{
@@ -181,17 +181,17 @@ const (
 	runningBy = 6.0
 )
 
-// tell adds to a moment what the listener's interactions before it tell; they are the newest first. tracks are those that are known.
+// tell adds to a moment what the listener's 50 interactions before it tell; they are the newest first. tracks are those that are known.
 func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item) {
 	skips, seconds := 0, 0.0
 	var energies, tempos, said []float64
-	last := ""
+	last, looked := "", 0
 	for _, i := range h {
 		if !i.At.Before(at) {
 			continue
 		}
 		age := at.Sub(i.At)
-		if age > patienceFresh {
+		if looked++; age > patienceFresh || looked > mostTelling {
 			break
 		}
 		if i.Action == ml.Skip && i.PositionSeconds != nil {
@@ -219,6 +219,9 @@ func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item
 		m.Numbers["just-liked"] = mean(said)
 	}
 }
+
+// mostTelling is how many interactions before a moment tell of it.
+const mostTelling = 50
 
 // justLooked is how many of the last tracks and interactions tell what was just played.
 const justLooked = 3

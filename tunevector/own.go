@@ -32,12 +32,19 @@ const (
 type own struct {
 	consents variable.Consents
 	made     time.Time
-	known    map[uuid.UUID]struct{} // events that are in it
-	answers  []ml.Answer
-	items    []ml.Item        // by Answer.Item
-	columns  map[string]int32 // of items
+	known    map[uuid.UUID]answered // by event: just the newest interactions, so that what is gone from the log is gone from here
+	answers  []ml.Answer            // the oldest first
+	items    []ml.Item              // by Answer.Item
+	columns  map[string]int32       // of items
 	person   *personal.Person
 	situated float64 // how many answers were given in a situation of which something was known that was opted into
+}
+
+// answered is what one interaction says; one that says nothing has no item.
+type answered struct {
+	ml.Answer
+	item     *ml.Item
+	situated bool
 }
 
 // handed is which share of the rules' word is handed over to what was learned of the listener: n ⁄ (n + 40).
@@ -58,13 +65,14 @@ func (s *Service) ownOf(ctx context.Context, l *listener) (*own, error) {
 	if !there || !maps.Equal(o.consents, l.snapshot.Consents) || l.now.Sub(o.made) > ownTTL || l.now.Before(o.made) {
 		o = &own{consents: l.snapshot.Consents, made: l.now}
 	}
-	var fresh []int // of l.did
-	for i, d := range l.did {
-		if _, known := o.known[d.EventID]; !known {
-			fresh = append(fresh, i)
-		}
+	fresh := 0 // of l.did, the newest
+	for fresh < len(l.did) && !o.knows(l.did[fresh]) {
+		fresh++
 	}
-	if len(fresh) == 0 && o.person != nil {
+	switch kept := l.did[fresh:]; {
+	case slices.ContainsFunc(kept, func(d ml.Interaction) bool { return !o.knows(d) }) || len(kept) < min(len(o.known), maxHistory-fresh):
+		o, fresh = &own{consents: l.snapshot.Consents, made: l.now}, len(l.did) // told late, or gone from the log: others were joined with what was before them
+	case fresh == 0 && o.person != nil:
 		return o, nil
 	}
 	o, err := s.extended(ctx, o, l, fresh)
@@ -75,24 +83,27 @@ func (s *Service) ownOf(ctx context.Context, l *listener) (*own, error) {
 	return o, nil
 }
 
-// extended returns o with those of the listener's interactions that are not in it.
-func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh []int) (*own, error) {
-	next := &own{
-		consents: o.consents, made: o.made, known: maps.Clone(o.known), answers: slices.Clip(o.answers), items: slices.Clip(o.items), columns: maps.Clone(o.columns),
-		situated: o.situated,
-	}
-	if next.known == nil {
-		next.known, next.columns = map[uuid.UUID]struct{}{}, map[string]int32{}
-	}
-	tracks, err := s.items(ctx, l.id, l.did)
+func (o *own) knows(d ml.Interaction) bool {
+	_, known := o.known[d.EventID]
+	return known
+}
+
+// extended returns what the newest interactions tell, of which so many are not in o. It is the same whatever was in o: where there are more in the log, the
+// oldest are only what was before the others.
+func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) (*own, error) {
+	next := &own{consents: o.consents, made: o.made, known: make(map[uuid.UUID]answered, len(l.did)), columns: map[string]int32{}}
+	tracks, err := s.items(ctx, l.id, first(l.did, fresh+mostTelling))
 	if err != nil {
 		return nil, err
 	}
+	answers := len(l.did)
+	if answers == maxHistory {
+		answers -= mostTelling
+	}
 	var answering []int
 	var times []time.Time // of those for which the present does not tell
-	for _, i := range fresh {
+	for i := range min(fresh, answers) {
 		d := &l.did[i]
-		next.known[d.EventID] = struct{}{}
 		if math.Abs(d.Strength()) < saysSomething || tracks[d.TrackID] == nil {
 			continue
 		}
@@ -113,16 +124,26 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh []int
 			snap.Consents = maps.Clone(snap.Consents)
 			maps.DeleteFunc(snap.Consents, func(t variable.Type, c uuid.UUID) bool { return o.consents[t] != c }) // opted into since
 		}
+		a, consents := l.did.answer(d, snap, tracks)
+		next.known[d.EventID] = answered{a, tracks[d.TrackID], len(consents) > 0}
+	}
+	for i, d := range slices.Backward(l.did) {
+		if i >= fresh {
+			next.known[d.EventID] = o.known[d.EventID]
+		}
+		a := next.known[d.EventID]
+		if next.known[d.EventID] = a; a.item == nil || i >= answers {
+			continue
+		}
 		column, there := next.columns[d.TrackID]
 		if !there {
 			column = int32(len(next.items))
 			next.columns[d.TrackID] = column
-			next.items = append(next.items, *tracks[d.TrackID])
+			next.items = append(next.items, *a.item)
 		}
-		a, consents := l.did.answer(d, snap, tracks)
 		a.Item = column
-		next.answers = append(next.answers, a)
-		if len(consents) > 0 {
+		next.answers = append(next.answers, a.Answer)
+		if a.situated {
 			next.situated += a.Weight
 		}
 	}
@@ -145,7 +166,13 @@ func (h interactions) answer(d *ml.Interaction, in variable.Snapshot, tracks map
 // presently is how old an interaction may be for the surroundings to be those of now.
 const presently = 2 * time.Minute
 
+// present reports whether the surroundings of a moment are those of now: nothing was read since.
 func (l *listener) present(at time.Time) bool {
+	for _, r := range l.snapshot.Latest {
+		if r.At.After(at) {
+			return false
+		}
+	}
 	age := l.now.Sub(at)
 	return age >= 0 && age <= presently
 }

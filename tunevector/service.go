@@ -225,31 +225,17 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 	if !live {
 		c.forget(r.heard)
 	}
-	solution := planner.Solution{Duration: c.elapsed(), Complete: true}
+	solution := &planner.Solution{Duration: c.elapsed(), Complete: true}
 	if !c.over {
-		if solution, err = s.solve(ctx, c, r.tolerance); err != nil {
+		same := func(found planner.Solution) bool { return r.quiet && live && c.unchanged(found, &before, v) }
+		if solution, err = s.solve(ctx, c, r.tolerance, same); err != nil || solution == nil {
 			return nil, err
 		}
-	}
-	switch {
-	case c.over:
-	case r.quiet && live && c.unchanged(solution, &before, v):
-		return nil, nil
-	case c.def.Order == ByArc && len(c.keep) > 0 && solution.BoundOver == planner.OverNone:
-		if err := c.bound(ctx, &solution); err != nil {
-			return nil, err
-		}
-	case c.def.Order != ByArc:
-		simple := solution.Baselines // of the same vector, whatever its order
-		if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
-			return nil, err
-		}
-		solution.Baselines = simple
 	}
 	if len(r.keep) > 0 { // what was kept was planned under the consents of then
 		v.consent(before.Consents)
 	}
-	plan := c.plan(solution)
+	plan := c.plan(*solution)
 	v.Revision = plan.Revision
 	if v.Lent, err = s.lends(ctx, c, v, plan); err != nil {
 		return nil, err

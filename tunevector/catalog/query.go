@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -172,6 +173,23 @@ func (c *Catalog) fits(n uint32, f *filter) bool {
 // all returns the tracks that pass, in order.
 func (c *Catalog) all(f *filter) []uint32 {
 	var found []uint32
+	if f.genres != nil {
+		found = make([]uint32, 0, f.most)
+	}
+	if f.terms != nil {
+		seen := make([]uint64, (len(c.id)+63)/64)
+		for n := range c.index.With(f.terms) {
+			seen[n/64] |= 1 << (n % 64)
+		}
+		for w, word := range seen {
+			for ; word != 0; word &= word - 1 {
+				if n := uint32(64*w + bits.TrailingZeros64(word)); c.passes(n, f) {
+					found = append(found, n)
+				}
+			}
+		}
+		return found
+	}
 	for i := range c.id {
 		if n := uint32(i); c.passes(n, f) {
 			found = append(found, n)

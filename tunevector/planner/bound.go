@@ -409,13 +409,14 @@ func (b *bounder) allStarts(layer, at int, cost func(at int, k int32) float64) [
 // tighten runs the passes and returns the best bound, −Inf for none; false where the context ended before they were all run.
 func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float64, bool) {
 	best := math.Inf(-1)
-	buckets := b.firstBuckets()
+	quick := passes == 1
+	buckets := b.firstBuckets(quick)
 	if buckets == 0 {
 		return best, true
 	}
 	b.work = passes * startsPerPass
 	for i, level := range boundLevels {
-		if i > 0 && b.toDo()*buckets*level.finer/b.starts > b.work {
+		if i > 0 && (quick || b.toDo()*buckets*level.finer/b.starts > b.work) {
 			break // finer would be more than what is left to be done
 		}
 		b.level(buckets * level.finer)
@@ -436,15 +437,19 @@ func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float6
 	return best, ctx.Err() == nil
 }
 
-// firstBuckets is the number of buckets of the first level, 0 where they would be too many.
-func (b *bounder) firstBuckets() int {
+// firstBuckets is the number of buckets of the first level, 0 where they would be too many. A quick bound has fewer where less than an hour is left.
+func (b *bounder) firstBuckets(quick bool) int {
 	remaining := b.in.duration - b.in.elapsed
 	most := float64(maxStarts / (b.n * (len(b.pins) + 1)))
 	least := math.Floor(remaining/slices.Min(b.in.seconds)) + 1
 	if least > most {
 		return 0
 	}
-	return int(max(boundBuckets, least, min(boundBuckets*remaining/3600, most)))
+	buckets := max(least, min(boundBuckets*remaining/3600, most))
+	if !quick {
+		buckets = max(buckets, boundBuckets)
+	}
+	return int(buckets)
 }
 
 // climb moves the prices by the subgradients of passes, and leaves them where the bound was best.

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"sort"
@@ -91,6 +92,19 @@ func NewIndex(n int, entry func(track int) Entry) *Index {
 // Len is the number of tracks.
 func (x *Index) Len() int { return len(x.tracks) }
 
+// With yields the tracks that have one of the genres, in no particular order, some maybe more than once.
+func (x *Index) With(genres []uint16) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for _, g := range genres {
+			for _, place := range x.genres[g] {
+				if !yield(int(x.tracks[place])) {
+					return
+				}
+			}
+		}
+	}
+}
+
 func placeOf(f Features) coords {
 	if !(f.Tempo > 0) || math.IsInf(f.Tempo, 0) {
 		f.Tempo = 120
@@ -140,21 +154,21 @@ func (x *Index) split(where []coords, from, to int) int32 {
 
 func square(v float64) float64 { return v * v }
 
-// halve reorders the tracks so that the n first come before the others (quickselect).
-func halve(tracks []int32, n int, less func(a, b int32) bool) {
-	lo, hi := 0, len(tracks)-1
+// halve reorders a list so that the n first come before the others (quickselect).
+func halve[T any](list []T, n int, less func(a, b T) bool) {
+	lo, hi := 0, len(list)-1
 	for lo < hi {
-		pivot := tracks[lo+(hi-lo)/2]
+		pivot := list[lo+(hi-lo)/2]
 		i, j := lo, hi
 		for i <= j {
-			for less(tracks[i], pivot) {
+			for less(list[i], pivot) {
 				i++
 			}
-			for less(pivot, tracks[j]) {
+			for less(pivot, list[j]) {
 				j--
 			}
 			if i <= j {
-				tracks[i], tracks[j] = tracks[j], tracks[i]
+				list[i], list[j] = list[j], list[i]
 				i++
 				j--
 			}

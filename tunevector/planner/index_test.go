@@ -34,6 +34,21 @@ func TestIndexFindsTheNearest(t *testing.T) {
 		x := planner.NewIndex(n, func(i int) planner.Entry { return entries[i] })
 		require.Equal(t, n, x.Len())
 
+		wanted, of := []uint16{1, 3, 4}, map[int]bool{}
+		for i, e := range entries {
+			if slices.ContainsFunc(e.Genres, func(g uint16) bool { return slices.Contains(wanted, g) }) {
+				of[i] = true
+			}
+		}
+		with := map[int]bool{}
+		for i := range x.With(wanted) {
+			with[i] = true
+		}
+		require.Equal(t, of, with)
+		for range x.With(wanted) {
+			break
+		}
+
 		var f planner.Filter
 		if rapid.Bool().Draw(t, "ofKind") {
 			kind := uint8(random.IntN(4))

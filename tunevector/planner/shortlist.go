@@ -34,11 +34,6 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 		}
 	}
 
-	type scored struct {
-		cost float64
-		i    int32
-	}
-	costs := make([]scored, 0, len(all))
 	points := make([]point, len(all))
 	rates := make([][2]float64, len(all))
 	for i, c := range all {
@@ -47,8 +42,8 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 		rates[i] = [2]float64{scale / c.Duration, fixed / c.Duration}
 	}
 	moments := in.moments()
-	each := p.Effort.Candidates // enough for a moment even if all others pick the same
-	lists := make([][]scored, len(moments))
+	heaps := make([]cheapest, len(moments))
+	costs := make([]scored, 0, len(all))
 	for m, t := range moments {
 		costs = costs[:0]
 		stage, target := in.stageAt(t), in.target(t)
@@ -58,31 +53,69 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 			}
 			costs = append(costs, scored{rates[i][0]*distance2(points[i], target) + rates[i][1], int32(i)})
 		}
-		slices.SortFunc(costs, func(a, b scored) int {
-			if a.cost != b.cost {
-				return compare(a.cost, b.cost)
-			}
-			return compare(a.i, b.i)
-		})
-		lists[m] = slices.Clone(costs[:min(each, len(costs))])
+		// As many as are picked in all are enough for a moment, even if all others pick the same.
+		halve(costs, p.Effort.Candidates, func(a, b scored) bool { return a.less(&b) })
+		heaps[m] = slices.Clone(costs[:min(p.Effort.Candidates, len(costs))])
+		heaps[m].order()
 	}
-	for rank := 0; len(picked) < p.Effort.Candidates; rank++ {
-		more := false
-		for _, list := range lists {
-			if rank >= len(list) {
+	for more := true; more && len(picked) < p.Effort.Candidates; {
+		more = false
+		for m := range heaps {
+			if len(heaps[m]) == 0 {
 				continue
 			}
 			more = true
-			if i := list[rank].i; !taken[i] && len(picked) < p.Effort.Candidates {
+			if i := heaps[m].pop(); !taken[i] && len(picked) < p.Effort.Candidates {
 				taken[i] = true
 				picked = append(picked, all[i])
 			}
 		}
-		if !more {
-			break
-		}
 	}
 	return picked, true
+}
+
+// scored is a candidate at a moment.
+type scored struct {
+	cost float64
+	i    int32
+}
+
+func (a *scored) less(b *scored) bool { return a.cost < b.cost || a.cost == b.cost && a.i < b.i }
+
+// cheapest are the candidates of a moment as a heap, the cheapest at the root: of each moment only the first few are wanted.
+type cheapest []scored
+
+func (h cheapest) order() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.sink(i)
+	}
+}
+
+// pop takes out the cheapest.
+func (h *cheapest) pop() int32 {
+	s := *h
+	i, last := s[0].i, len(s)-1
+	s[0] = s[last]
+	*h = s[:last]
+	h.sink(0)
+	return i
+}
+
+func (h cheapest) sink(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			return
+		}
+		if child+1 < len(h) && h[child+1].less(&h[child]) {
+			child++
+		}
+		if !h[child].less(&h[i]) {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
 }
 
 // moments are times spread over what remains of the plan, some in each stage.

@@ -10,16 +10,26 @@ import (
 // Solve plans. It returns an *InvalidError that names every wrong field, or an *InfeasibleError that says what is missing.
 // A context that ends early is no error: the best plan so far comes back with Complete false.
 func Solve(ctx context.Context, p Problem) (Solution, error) {
+	s, bound, err := SolveThenBound(ctx, p)
+	if err == nil && p.Bound {
+		bound(ctx, &s)
+	}
+	return s, err
+}
+
+// SolveThenBound is Solve for those who may not want the bound, which takes longer than the plan, once they have seen the plan: whatever p.Bound says it comes
+// without, and bound gives it to the solution. bound is nil where there is an error.
+func SolveThenBound(ctx context.Context, p Problem) (s Solution, bound func(context.Context, *Solution), err error) {
 	if err := p.validate(); err != nil {
-		return Solution{}, err
+		return Solution{}, nil, err
 	}
 	p.Effort = p.Effort.withDefaults(p.Duration)
 	in := newInstance(&p)
 	found, err := in.search(ctx, &p)
 	if err != nil {
-		return Solution{}, err
+		return Solution{}, nil, err
 	}
-	s := in.place(found.seq)
+	s = in.place(found.seq)
 	s.Complete = found.complete
 	for _, b := range []struct {
 		cost **float64
@@ -34,10 +44,7 @@ func Solve(ctx context.Context, p Problem) (Solution, error) {
 			*b.cost = &cost
 		}
 	}
-	if p.Bound {
-		s.bound(ctx, in, &p, found.seq)
-	}
-	return s, nil
+	return s, func(ctx context.Context, s *Solution) { s.bound(ctx, in, &p, found.seq) }, nil
 }
 
 func (e Effort) withDefaults(duration float64) Effort {

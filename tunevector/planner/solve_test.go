@@ -49,6 +49,29 @@ func solve(t *testing.T, p planner.Problem) planner.Solution {
 	return s
 }
 
+// A bound that is asked for later is that of Solve; a quick one is a bound as well.
+func TestSolveThenBound(t *testing.T) {
+	p := problem(60)
+	s, bound, err := planner.SolveThenBound(t.Context(), p)
+	require.NoError(t, err)
+	require.Zero(t, s.LowerBound)
+	require.Equal(t, planner.OverNone, s.BoundOver)
+	bound(t.Context(), &s)
+	p.Bound = true
+	tight := solve(t, p)
+	require.Equal(t, tight, s)
+
+	p.Effort.BoundPasses = 1
+	quick := solve(t, p)
+	require.Equal(t, tight.Tracks, quick.Tracks)
+	require.Positive(t, quick.LowerBound)
+	require.LessOrEqual(t, quick.LowerBound, tight.LowerBound)
+
+	_, bound, err = planner.SolveThenBound(t.Context(), planner.Problem{})
+	require.Error(t, err)
+	require.Nil(t, bound)
+}
+
 func TestSolveIsTheSameForTheSameInput(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := problem(60)
