@@ -207,11 +207,14 @@ func TestWholeJourney(t *testing.T) {
 // What came from Spotify trains nothing: a data set that is built after listeners have imported their taste, and played it, holds nothing of it.
 func TestTrainsNothing(t *testing.T) {
 	w := buildWhole(t)
-	w.fake.Add(spotifytest.Account{ID: "cy", AccountID: "acc-cy"})
-	w.fake.SetLibrary("cy", spotifytest.Library{Saved: w.songs, Top: w.songs[:30], TopArtists: bands})
+	accounts := []string{"ada", "bob", "cy", "di", "ed", "fay"} // popularity needs three, and counts them in a few bits, in which some can fall together
+	for _, id := range accounts[2:] {
+		w.fake.Add(spotifytest.Account{ID: id, AccountID: "acc-" + id})
+		w.fake.SetLibrary(id, spotifytest.Library{Saved: w.songs, Top: w.songs[:30], TopArtists: bands})
+	}
 	demo, err := catalog.Demo().Candidates(t.Context(), tunevector.CandidateQuery{Limit: 5})
 	require.NoError(t, err)
-	for _, account := range []string{"ada", "bob", "cy"} {
+	for _, account := range accounts {
 		l := w.listener(t)
 		w.fake.SignIn(account)
 		l.link(t)
