@@ -266,9 +266,9 @@ func (s *Service) knownGenres(ctx context.Context, kind Kind) (string, error) {
 
 // candidate is a track as the planner takes it. Features that no track can have are taken as unknown.
 func candidate(t *Track) planner.Candidate {
-	c := planner.Candidate{ID: t.ID, Artists: t.Artists, Duration: t.DurationSeconds, Features: t.Features, Confidence: min(max(t.Confidence, 0), 1)}
+	c := planner.Candidate{ID: t.ID, Artists: t.Artists, Duration: t.DurationSeconds, Features: t.Features, Confidence: min(max(t.Confidence, 0), 1), Confidences: t.confidences()}
 	if math.IsNaN(t.Confidence) || !sound(t.Features) {
-		c.Confidence, c.Features = 0, Features{}
+		c.Confidence, c.Features, c.Confidences = 0, Features{}, nil
 	}
 	return c
 }

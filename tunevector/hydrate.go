@@ -43,7 +43,7 @@ func (s *Service) hydrate(
 			out.URI, out.Title, out.Confidence = track.URI, track.Title, roundTo(min(max(track.Confidence, 0), 1), 4)
 			out.Artists, out.Genres = append(out.Artists, track.Artists...), append(out.Genres, track.Genres...)
 			if sound(track.Features) {
-				out.Features = roundFeatures(track.Features)
+				out.Features, out.FeatureSources = roundFeatures(track.Features), track.FeatureSources
 			} else {
 				out.Confidence = 0
 			}

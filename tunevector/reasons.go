@@ -95,7 +95,7 @@ func follows(t, before *Track, target Features) []string {
 	} else {
 		reasons = append(reasons, fmt.Sprintf("energy %.2f for a target of %.2f", t.Features.Energy, target.Energy))
 	}
-	if t.Confidence < guessedBelow {
+	if t.guessed() {
 		reasons[0] += " (estimated)"
 	}
 	if before != nil && before.Confidence > 0 && sound(before.Features) && planner.Distance(before.Features, t.Features) <= smoothWithin {

@@ -45,9 +45,64 @@ type Track struct {
 	DurationSeconds float64    `json:"durationSeconds"`
 	Explicit        bool       `json:"explicit,omitempty"`
 	Features        Features   `json:"features"`
-	Confidence      float64    `json:"confidence"`           // in the features: 1 measured … 0 a guess that knows nothing
+	Confidence      float64    `json:"confidence"`           // in the features: 1 measured … 0 a guess that knows nothing; of their confidences the mean
 	Popularity      float64    `json:"popularity,omitempty"` // 0–1 as the provider has it, 0 where unknown
 	Provenance      Provenance `json:"provenance"`
+
+	// FeatureSources are where each of the features comes from, and how far it is trusted by itself; nil: nobody says, and Confidence is that in each. Tracks share
+	// them: whoever wants others puts others in their place.
+	FeatureSources *FeatureSources `json:"featureSources,omitempty"`
+}
+
+// FeatureSource is where the value of one feature comes from.
+type FeatureSource struct {
+	Source     string  `json:"source"`     // one of the constants Source…, or the name of somebody who was asked
+	Confidence float64 `json:"confidence"` // 0–1
+}
+
+// Where features come from that no other service was asked for.
+const (
+	SourceCatalog = "catalog" // the host's own music says so
+	SourceTags    = "tags"    // usual for what the track is tagged as
+	SourceGenres  = "genres"  // usual for its genres
+	SourceKind    = "kind"    // usual for podcasts, or for soundscapes
+	SourceGlobal  = "global"  // the middle of everything, with a confidence of 0
+)
+
+// FeatureSources are where the features of a track come from.
+type FeatureSources struct {
+	Energy           FeatureSource `json:"energy"`
+	Valence          FeatureSource `json:"valence"`
+	Tempo            FeatureSource `json:"tempo"`
+	Acousticness     FeatureSource `json:"acousticness"`
+	Instrumentalness FeatureSource `json:"instrumentalness"`
+}
+
+// confidences are those of the sources as the planner takes them, within bounds; nil where they are all the same, which is then of Confidence.
+func (t *Track) confidences() *planner.Confidences {
+	s := t.FeatureSources
+	if s == nil || s.Energy.Confidence == t.Confidence && s.Valence.Confidence == t.Confidence && s.Tempo.Confidence == t.Confidence &&
+		s.Acousticness.Confidence == t.Confidence && s.Instrumentalness.Confidence == t.Confidence {
+		return nil
+	}
+	within := func(x FeatureSource) float64 {
+		if x.Confidence > 0 {
+			return min(x.Confidence, 1)
+		}
+		return 0 // also for NaN
+	}
+	return &planner.Confidences{
+		Energy: within(s.Energy), Valence: within(s.Valence), Tempo: within(s.Tempo),
+		Acousticness: within(s.Acousticness), Instrumentalness: within(s.Instrumentalness),
+	}
+}
+
+// guessed reports whether the energy is not much more than a guess.
+func (t *Track) guessed() bool {
+	if t.FeatureSources != nil {
+		return t.FeatureSources.Energy.Confidence < guessedBelow
+	}
+	return t.Confidence < guessedBelow
 }
 
 // Item returns what a learner may see of the track; false where its provenance forbids training.

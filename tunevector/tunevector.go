@@ -170,8 +170,10 @@ type PlannedTrack struct {
 	Target          Features `json:"target"`
 	Features        Features `json:"features"`
 	Confidence      float64  `json:"confidence"`
-	Reasons         []string `json:"reasons"`
-	Played          bool     `json:"played,omitempty"`
+	// FeatureSources are where each of the features comes from, and how far it is trusted; nil where nobody says.
+	FeatureSources *FeatureSources `json:"featureSources,omitempty"`
+	Reasons        []string        `json:"reasons"`
+	Played         bool            `json:"played,omitempty"`
 	// Try is whether the track is there to learn whether it suits the listener now. Of eight tracks of a vector at most one is.
 	Try bool `json:"try,omitempty"`
 }

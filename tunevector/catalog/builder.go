@@ -14,7 +14,6 @@ import (
 // builder fills a Catalog row by row.
 type builder struct {
 	c        *Catalog
-	known    []uint8 // which features of each track are given
 	prefixes map[string]uint32
 	merged   int
 }
@@ -46,7 +45,7 @@ func (b *builder) add(r *row) error {
 		c.popularity = append(c.popularity, 0)
 		c.confidence = append(c.confidence, percent(r.confidence))
 		c.flags = append(c.flags, kindFlag(r.kind))
-		b.known = append(b.known, 0)
+		c.known = append(c.known, 0)
 	} else {
 		b.merged++
 	}
@@ -79,9 +78,9 @@ func (b *builder) fill(n uint32, r *row) error {
 		c.flags[n] |= flagSpotify // a track that is in part theirs is theirs
 	}
 	for d := range dimensions {
-		if bit := uint8(1) << d; r.known&bit != 0 && b.known[n]&bit == 0 {
+		if bit := origin(1) << d; r.known&uint8(bit) != 0 && c.known[n]&bit == 0 {
 			c.features[n][d] = pack(d, r.features[d])
-			b.known[n] |= bit
+			c.known[n] |= bit
 			c.confidence[n] = min(c.confidence[n], percent(r.confidence))
 		}
 	}
@@ -127,7 +126,8 @@ func (b *builder) finish() *Catalog {
 	c.id, c.title, c.uri = exact(c.id), exact(c.title), exact(c.uri)
 	c.artist, c.genre, c.instrument = exact(c.artist), exact(c.genre), exact(c.instrument)
 	c.millis, c.features, c.popularity = exact(c.millis), exact(c.features), exact(c.popularity)
-	c.confidence, c.flags = exact(c.confidence), exact(c.flags)
+	c.known, c.confidence, c.flags = exact(c.known), exact(c.confidence), exact(c.flags)
+	c.nameSources()
 	c.terms = newGenreIndex(&c.genres)
 	c.listGenres()
 	c.indexArtists()
@@ -140,8 +140,8 @@ func (b *builder) fillFeatures() {
 	c := b.c
 	priors := newPriors()
 	cache := map[priorKey]prior{}
-	for n, known := range b.known {
-		if known == 1<<dimensions-1 {
+	for n, known := range c.known {
+		if known == allKnown {
 			continue
 		}
 		key := priorKey{c.genre[n], c.flags[n] & kindMask}
@@ -150,16 +150,27 @@ func (b *builder) fillFeatures() {
 			p = priors.of(c.genres.strings(key.genres), key.kind.kind())
 			cache[key] = p
 		}
-		confidence := 0.0
 		for d := range dimensions {
-			if known&(1<<d) != 0 {
-				confidence += float64(c.confidence[n]) / 100
-				continue
+			if known&(1<<d) == 0 {
+				c.features[n][d] = pack(d, p.features[d])
 			}
-			c.features[n][d] = pack(d, p.features[d])
-			confidence += p.confidence
 		}
-		c.confidence[n] = percent(confidence / dimensions)
+		if c.known[n] |= p.from; known == 0 {
+			c.confidence[n] = 0 // in nothing
+		}
+	}
+}
+
+// nameSources says where features are from, once for all tracks of which the same is to be said.
+func (c *Catalog) nameSources() {
+	c.sources = make([][]*tunevector.FeatureSources, origins)
+	for n, known := range c.known {
+		if c.sources[known] == nil {
+			c.sources[known] = make([]*tunevector.FeatureSources, 1+percent(1))
+		}
+		if of := &c.sources[known][c.confidence[n]]; *of == nil {
+			*of = known.sources(c.confidence[n])
+		}
 	}
 }
 

@@ -23,13 +23,16 @@ type Catalog struct {
 	millis                    []uint32
 	features                  []packed
 	popularity                []uint16 // in units of 1/unit
-	confidence                []uint8  // in percent
+	known                     []origin // which features the file says, and where the others are from
+	confidence                []uint8  // in what the file says, in percent
 	flags                     []flag
 
 	ids, titles, uris            texts
 	artists, genres, instruments lists
 	table                        idTable
 	versions                     []version // sorted by track
+
+	sources [][]*tunevector.FeatureSources // by origin and confidence, for all tracks that have these
 
 	terms        genreIndex
 	index        *planner.Index
@@ -153,7 +156,8 @@ func (c *Catalog) track(n uint32) tunevector.Track {
 		DurationSeconds: c.seconds(n),
 		Explicit:        c.flags[n]&flagExplicit != 0,
 		Features:        c.features[n].features(),
-		Confidence:      float64(c.confidence[n]) / 100,
+		Confidence:      c.known[n].mean(c.confidence[n]),
+		FeatureSources:  c.sources[c.known[n]][c.confidence[n]],
 		Popularity:      float64(c.popularity[n]) / unit,
 		Provenance:      provenance,
 	}

@@ -77,7 +77,7 @@ func TestDemoIsSound(t *testing.T) {
 func TestDemoIsTheSameEverywhere(t *testing.T) {
 	h := fnv.New64a()
 	for _, track := range everything(Demo()) {
-		_, err := fmt.Fprintf(h, "%+v\n", track)
+		_, err := h.Write([]byte(strings.Replace(fmt.Sprintf("%+v\n", track), " FeatureSources:<nil>", "", 1)))
 		require.NoError(t, err)
 	}
 	require.Equal(t, uint64(demoSum), h.Sum64(), "the demo catalog changed: say so in the changelog, and set demoSum")
@@ -184,19 +184,73 @@ func TestDemoPlansWell(t *testing.T) {
 
 func TestPriors(t *testing.T) {
 	p := NewPriors()
-	metal, confidence := p.Of([]string{"Black Metal"}, tunevector.Playlist)
-	require.InDelta(t, tagConfidence, confidence, 0)
+	metal, from := p.Of([]string{"Black Metal"}, tunevector.Playlist)
+	require.Equal(t, tunevector.FeatureSource{Source: tunevector.SourceGenres, Confidence: tagConfidence}, from)
 	ambient, _ := p.Of([]string{"ambient"}, tunevector.Playlist)
 	require.Greater(t, metal.Energy, ambient.Energy+0.3)
-	nothing, confidence := p.Of([]string{"zxqvian"}, tunevector.Playlist)
-	require.Zero(t, confidence)
+	nothing, from := p.Of([]string{"zxqvian"}, tunevector.Playlist)
+	require.Equal(t, tunevector.FeatureSource{Source: tunevector.SourceGlobal}, from)
 	require.InDelta(t, globalPrior[tempo], nothing.Tempo, 0)
-	_, confidence = p.Of(nil, tunevector.Podcast)
-	require.Positive(t, confidence, "a podcast sounds like podcasts")
+	_, from = p.Of(nil, tunevector.Podcast)
+	require.Equal(t, tunevector.FeatureSource{Source: tunevector.SourceKind, Confidence: tagConfidence}, from, "a podcast sounds like podcasts")
+
+	// Tags say how music sounds, whatever it is.
+	require.Equal(t, []string{"running", "workout"}, p.Tags("My (Running!) WORKOUT mix, 2026"))
+	require.Empty(t, p.Tags("metal and sleeping bags"), "metal is a genre, and sleeping is not sleep")
+	asleep, from := p.OfTags([]string{"black metal", "sleep"})
+	require.Equal(t, tunevector.FeatureSource{Source: tunevector.SourceTags, Confidence: tagConfidence}, from)
+	require.Less(t, asleep.Energy, 0.2)
+	_, from = p.OfTags([]string{"black metal"})
+	require.Zero(t, from.Confidence)
+	_, from = p.Of([]string{"sleep", "workout"}, tunevector.Playlist)
+	require.Equal(t, tunevector.SourceTags, from.Source)
+	_, from = p.Of([]string{"sleep", "black metal"}, tunevector.Playlist)
+	require.Equal(t, tunevector.SourceGenres, from.Source)
 	for i := range 2*mostRemembered + 1 {
 		p.Of([]string{fmt.Sprint("genre ", i)}, tunevector.Playlist)
 	}
 	require.LessOrEqual(t, len(p.p.memo), mostRemembered+1)
 	again, _ := p.Of([]string{"Black Metal"}, tunevector.Playlist)
 	require.Equal(t, metal, again)
+}
+
+// Each feature says where it is from and how far it is trusted, and a catalog made of such tracks says the same again.
+func TestFeatureSources(t *testing.T) {
+	tracks, _ := func() ([]tunevector.Track, Report) {
+		c, report, err := Load(t.Context(), strings.NewReader(`id,duration_s,kind,genres,energy,valence,tempo,acousticness,instrumentalness,confidence
+all,200,,rock,0.5,0.5,120,0.5,0.5,0.8
+some,200,,rock,0.5,,120,,,
+tagged,200,,sleep,0.5,,,,,0.5
+talk,200,podcast,,,,120,,,
+none,200,,zxqvian,,,,,,
+`), nil)
+		require.NoError(t, err)
+		all, err := c.Tracks(t.Context(), []string{"all", "some", "tagged", "talk", "none"})
+		require.NoError(t, err)
+		return all, report
+	}()
+	of := func(source string, confidence float64) tunevector.FeatureSource {
+		return tunevector.FeatureSource{Source: source, Confidence: confidence}
+	}
+	file, genres, kind, global := of("catalog", 1), of("genres", 0.3), of("kind", 0.3), of("global", 0)
+	for i, want := range []tunevector.FeatureSources{
+		{Energy: of("catalog", 0.8), Valence: of("catalog", 0.8), Tempo: of("catalog", 0.8), Acousticness: of("catalog", 0.8), Instrumentalness: of("catalog", 0.8)},
+		{Energy: file, Valence: genres, Tempo: file, Acousticness: genres, Instrumentalness: genres},
+		{Energy: of("catalog", 0.5), Valence: of("tags", 0.3), Tempo: of("tags", 0.3), Acousticness: of("tags", 0.3), Instrumentalness: of("tags", 0.3)},
+		{Energy: kind, Valence: kind, Tempo: file, Acousticness: kind, Instrumentalness: kind},
+		{Energy: global, Valence: global, Tempo: global, Acousticness: global, Instrumentalness: global},
+	} {
+		require.Equal(t, want, *tracks[i].FeatureSources, tracks[i].ID)
+		sum := want.Energy.Confidence + want.Valence.Confidence + want.Tempo.Confidence + want.Acousticness.Confidence + want.Instrumentalness.Confidence
+		require.InDelta(t, sum/5, tracks[i].Confidence, 0.005, "the mean")
+	}
+	partly := tunevector.Track{
+		ID: "x", DurationSeconds: 200, Genres: []string{"rock"}, Features: tunevector.Features{Energy: 0.9, Tempo: 120}, Confidence: 0.32,
+		FeatureSources: &tunevector.FeatureSources{Energy: of("somebody", 0.6), Tempo: of("somebody else", 1)},
+	}
+	c, err := New([]tunevector.Track{partly})
+	require.NoError(t, err)
+	got := c.track(0)
+	require.Equal(t, tunevector.FeatureSources{Energy: of("catalog", 0.8), Valence: genres, Tempo: of("catalog", 0.8), Acousticness: genres, Instrumentalness: genres}, *got.FeatureSources)
+	require.Same(t, got.FeatureSources, c.track(0).FeatureSources, "all that have the same share them")
 }

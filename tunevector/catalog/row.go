@@ -3,6 +3,7 @@ package catalog
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -144,10 +145,24 @@ func (r *row) fromTrack(t tunevector.Track) {
 		return
 	}
 	r.confidence = t.Confidence
-	f := t.Features
+	f, sure := t.Features, [dimensions]float64{1, 1, 1, 1, 1}
+	if s := t.FeatureSources; s != nil {
+		sure = [dimensions]float64{
+			energy: s.Energy.Confidence, valence: s.Valence.Confidence, tempo: s.Tempo.Confidence,
+			acousticness: s.Acousticness.Confidence, instrumentalness: s.Instrumentalness.Confidence,
+		}
+		r.confidence = 0
+	}
 	for d, v := range [dimensions]float64{f.Energy, f.Valence, f.Tempo, f.Acousticness, f.Instrumentalness} {
-		if d != tempo || v != 0 {
+		if (d != tempo || v != 0) && sure[d] != 0 {
 			r.set(d, v)
+		}
+	}
+	if t.FeatureSources != nil { // of what is said there is one confidence: the mean
+		for d, c := range sure {
+			if r.known&(1<<d) != 0 {
+				r.confidence += c / float64(bits.OnesCount8(r.known))
+			}
 		}
 	}
 }

@@ -84,7 +84,7 @@ func newBeam(in *instance, width, near int) *beam {
 			scratch, there = scratch[:0], there[:0]
 			for k := range n {
 				if has(in.inStage[stage], k) && StageAt(in.stages, from, in.seconds[k]) <= stage && stage <= StageAt(in.stages, to, in.seconds[k]) {
-					rate := (in.scale[k]*distance2(in.points[k], target) + in.fixed[k]) / in.seconds[k]
+					rate := (in.scale[k].of(&in.points[k], &target) + in.fixed[k]) / in.seconds[k]
 					there = append(there, trackRate{int32(k), rate})
 					scratch = append(scratch, rate)
 				}

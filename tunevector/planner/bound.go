@@ -350,7 +350,7 @@ func (b *bounder) level(buckets int) {
 	}
 	cost := func(at int, k int32) float64 {
 		g := at*boxesPerBucket + int(in.seconds[k]/2/cell)
-		return in.scale[k]*boxes[g].distance2(&in.points[k]) + in.fixed[k]
+		return boxes[g].distance2(&in.scale[k], &in.points[k]) + in.fixed[k]
 	}
 	for layer := range layers {
 		for at := range b.starts {
@@ -951,9 +951,10 @@ func (c *compiledArc) enclose(from, to float64) box {
 	return x
 }
 
-func (x *box) distance2(p *point) float64 {
+// distance2 is the least that a point's squared distance can be from one in the box, with w as the weights of the dimensions.
+func (x *box) distance2(w, p *point) float64 {
 	gap := func(d int, v float64) float64 { return max(x.low[d]-v, v-x.high[d], 0) }
 	de, dv, da, di := gap(0, p.e), gap(1, p.v), gap(3, p.a), gap(4, p.i)
 	dt := tempoDeltaBetween(x.low[2]-p.t, x.high[2]-p.t)
-	return weightEnergy*de*de + weightValence*dv*dv + weightTempo*dt*dt + weightAcousticness*da*da + weightInstrumentalness*di*di
+	return w.e*de*de + w.v*dv*dv + w.t*dt*dt + w.a*da*da + w.i*di*di
 }

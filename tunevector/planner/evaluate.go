@@ -87,7 +87,7 @@ func (in *instance) place(seq []int32) Solution {
 		}
 		target := in.arc.at((t + in.seconds[k]/2) / in.duration)
 		placed.Terms = Terms{
-			Target:     in.scale[k]*distance2(in.points[k], target) + in.fixed[k] - in.taste[k] - in.novelty[k],
+			Target:     in.scale[k].of(&in.points[k], &target) + in.fixed[k] - in.taste[k] - in.novelty[k],
 			Transition: in.jumpExact(before, k),
 			Taste:      in.taste[k],
 			Novelty:    in.novelty[k],
@@ -129,7 +129,7 @@ func (in *instance) exactCost(seq []int32) float64 {
 	t, cost, before := in.elapsed, 0.0, none
 	for _, k := range seq {
 		target := in.arc.at((t + in.seconds[k]/2) / in.duration)
-		cost += in.scale[k]*distance2(in.points[k], target) + in.fixed[k] + in.jumpExact(before, k)
+		cost += in.scale[k].of(&in.points[k], &target) + in.fixed[k] + in.jumpExact(before, k)
 		t += in.seconds[k]
 		before = k
 	}

@@ -13,7 +13,38 @@ import (
 	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
-// oracle computes the published cost and looks at every plan. It shares nothing with the planner but Distance and Arc.At.
+// sure is the confidence in each of a candidate's features.
+func sure(c *planner.Candidate) [5]float64 {
+	if s := c.Confidences; s != nil {
+		return [5]float64{s.Energy, s.Valence, s.Tempo, s.Acousticness, s.Instrumentalness}
+	}
+	return [5]float64{c.Confidence, c.Confidence, c.Confidence, c.Confidence, c.Confidence}
+}
+
+// expected is the squared distance that is to be expected of features in which there is that confidence.
+func expected(a, b planner.Features, confidence [5]float64) float64 {
+	sum := 0.0
+	for d, x := range []struct {
+		weight float64
+		delta  func() float64
+	}{
+		{0.3, func() float64 { return a.Energy - b.Energy }},
+		{0.2, func() float64 { return a.Valence - b.Valence }},
+		{0.3, func() float64 { return planner.TempoDistance(a.Tempo, b.Tempo) }},
+		{0.1, func() float64 { return a.Acousticness - b.Acousticness }},
+		{0.1, func() float64 { return a.Instrumentalness - b.Instrumentalness }},
+	} {
+		square := 0.1
+		if c := confidence[d]; c > 0 {
+			delta := x.delta()
+			square = c*delta*delta + (1-c)*0.1
+		}
+		sum += x.weight * square
+	}
+	return sum
+}
+
+// oracle computes the published cost and looks at every plan. It shares nothing with the planner but TempoDistance and Arc.At.
 type oracle struct {
 	p    planner.Problem
 	gap  int
@@ -30,11 +61,7 @@ func (o *oracle) cost(seq []planner.Candidate) float64 {
 	}
 	for i, c := range seq {
 		m := c.Duration / 210
-		d := 0.0
-		if c.Confidence > 0 {
-			d = planner.Distance(c.Features, o.p.Arc.At((t+c.Duration/2)/o.p.Duration))
-		}
-		cost += m * w.Target * (c.Confidence*d*d + (1-c.Confidence)*0.1)
+		cost += m * w.Target * expected(c.Features, o.p.Arc.At((t+c.Duration/2)/o.p.Duration), sure(&c))
 		cost += m * w.Taste * (1 - c.Taste) / 2
 		cost += m * w.Novelty * (math.Max(o.p.Discovery, 0)*c.Familiarity + math.Max(-o.p.Discovery, 0)*(1-c.Familiarity))
 		var before *planner.Candidate
@@ -44,12 +71,11 @@ func (o *oracle) cost(seq []planner.Candidate) float64 {
 			before = &o.p.Prefix[n-1]
 		}
 		if before != nil {
-			both := before.Confidence * c.Confidence
-			d := 0.0
-			if both > 0 {
-				d = planner.Distance(before.Features, c.Features)
+			both := sure(&c)
+			for d, confidence := range sure(before) {
+				both[d] *= confidence
 			}
-			cost += w.Transition * (both*d*d + (1-both)*0.1)
+			cost += w.Transition * expected(before.Features, c.Features, both)
 		}
 		t += c.Duration
 	}
@@ -140,6 +166,12 @@ func drawCandidate(t *rapid.T, id string, stages int) planner.Candidate {
 		Taste: 2*share(t, id+"taste") - 1, Familiarity: share(t, id+"familiarity"),
 		Artists: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"A", "B", "C", "D", "E", "F", "G"}), 0, 2, rapid.ID[string]).Draw(t, id+"artists"),
 		Stages:  planner.StageSet(rapid.Uint64Range(0, 1<<stages-1).Draw(t, id+"stages")),
+	}
+	if rapid.Bool().Draw(t, id+"of each") {
+		c.Confidences = &planner.Confidences{
+			Energy: share(t, id+"sure of energy"), Valence: share(t, id+"sure of valence"), Tempo: share(t, id+"sure of tempo"),
+			Acousticness: share(t, id+"sure of acousticness"), Instrumentalness: share(t, id+"sure of instrumentalness"),
+		}
 	}
 	switch rapid.IntRange(0, 4).Draw(t, id+"length") {
 	case 0: // a jingle, shorter than the buckets of the bound would be

@@ -68,3 +68,22 @@ func distance2(a, b point) float64 {
 	dt := tempoDelta(a.t - b.t)
 	return weightEnergy*de*de + weightValence*dv*dv + weightTempo*dt*dt + weightAcousticness*da*da + weightInstrumentalness*di*di
 }
+
+// evenly are the weights of the distance.
+var evenly = point{weightEnergy, weightValence, weightTempo, weightAcousticness, weightInstrumentalness}
+
+// times multiplies each dimension.
+func (p point) times(o point) point {
+	return point{p.e * o.e, p.v * o.v, p.t * o.t, p.a * o.a, p.i * o.i}
+}
+
+func (p point) by(f float64) point { return point{f * p.e, f * p.v, f * p.t, f * p.a, f * p.i} }
+
+func (p point) sum() float64 { return p.e + p.v + p.t + p.a + p.i }
+
+// of is the squared distance of a and b with p as the weights of the dimensions.
+func (p *point) of(a, b *point) float64 {
+	de, dv, da, di := a.e-b.e, a.v-b.v, a.a-b.a, a.i-b.i
+	dt := tempoDelta(a.t - b.t)
+	return p.e*de*de + p.v*dv*dv + p.t*dt*dt + p.a*da*da + p.i*di*di
+}

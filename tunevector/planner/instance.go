@@ -9,7 +9,7 @@ import (
 // referenceSeconds is the length of a typical track, in which lengths are counted so that costs read as "per track".
 const referenceSeconds = 210
 
-// unknownDistance2 is the squared distance that is expected of a track about which nothing is known.
+// unknownDistance2 is the squared distance that is expected of a track about which nothing is known: in each dimension, and so altogether.
 const unknownDistance2 = 0.1
 
 // ownRows is at how many moments the search computes what a candidate costs by itself; in between it interpolates. The
@@ -29,10 +29,10 @@ type instance struct {
 	seconds  []float64
 	longest  float64 // of seconds
 	briefest float64 // likewise
-	conf     []float64
-	// A candidate's own cost at a moment is scale·D²(point, target) + fixed; fixed holds what does not depend on time.
-	scale, fixed   []float64
-	taste, novelty []float64 // parts of fixed, for reasons
+	conf     []point // confidence in each feature
+	// A candidate's own cost at a moment is Σ scale·Δ² over the dimensions of point and target, plus fixed, which holds what does not depend on time.
+	scale                 []point
+	fixed, taste, novelty []float64 // the latter two are parts of the first, for reasons
 
 	// What each candidate costs by itself at moments, row by row, interpolated by the search.
 	owns    []float32
@@ -148,13 +148,17 @@ func validateCandidate(bad *InvalidError, list string, i int, c *Candidate) {
 	if !(c.Duration > 0 && c.Duration <= maxDuration) {
 		wrong("duration", fmt.Sprintf("must be above 0 and at most %d seconds", int(maxDuration)))
 	}
-	if !(c.Confidence >= 0 && c.Confidence <= 1) {
-		wrong("confidence", "must be between 0 and 1")
-	} else if c.Confidence > 0 {
-		for d, v := range c.Features.dimensions() {
-			if d == tempoDimension && v > 0 && v <= maxTempo || d != tempoDimension && v >= 0 && v <= 1 {
-				continue
-			}
+	sure := c.sure()
+	for d, v := range c.Features.dimensions() {
+		confidence, field := [dimensions]float64{sure.e, sure.v, sure.t, sure.a, sure.i}[d], "confidence"
+		if c.Confidences != nil {
+			field = "confidences." + dimensionNames[d]
+		}
+		switch {
+		case !(confidence >= 0 && confidence <= 1):
+			wrong(field, "must be between 0 and 1")
+		case confidence == 0, d == tempoDimension && v > 0 && v <= maxTempo, d != tempoDimension && v >= 0 && v <= 1:
+		default:
 			validateDimension(bad, fmt.Sprintf("%s[%d].features.%s", list, i, dimensionNames[d]), d, v)
 		}
 	}
@@ -235,9 +239,10 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 	n := len(chosen)
 	in.ids = make([]string, n)
 	in.points = make([]point, n)
-	numbers := make([]float64, 6*n)
+	in.conf, in.scale = make([]point, n), make([]point, n)
+	numbers := make([]float64, 4*n)
 	take := func() []float64 { s := numbers[:n:n]; numbers = numbers[n:]; return s }
-	in.seconds, in.conf, in.scale, in.fixed, in.taste, in.novelty = take(), take(), take(), take(), take(), take()
+	in.seconds, in.fixed, in.taste, in.novelty = take(), take(), take(), take()
 
 	in.briefest = math.Inf(1)
 	in.words = (n + 63) / 64
@@ -257,7 +262,7 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 		in.seconds[i] = c.Duration
 		in.longest = max(in.longest, c.Duration)
 		in.briefest = min(in.briefest, c.Duration)
-		in.conf[i] = c.Confidence
+		in.conf[i] = c.sure()
 		in.points[i] = candidatePoint(c)
 		in.scale[i], in.taste[i], in.novelty[i], in.fixed[i] = in.ownCost(c, discovery)
 		position, isPinned := pinned[c.ID]
@@ -281,21 +286,37 @@ func (in *instance) fill(chosen []*Candidate, pinned map[string]int, discovery f
 	in.tabulateOwn()
 }
 
-// candidatePoint is where a candidate is; one in whose features there is no confidence is put somewhere, where it does not count.
+// candidatePoint is where a candidate is; features in which there is no confidence are put somewhere, where they do not count.
 func candidatePoint(c *Candidate) point {
-	if c.Confidence == 0 {
-		return point{0.5, 0.5, math.Log2(120), 0.5, 0.5}
+	sure, f := c.sure(), c.Features
+	for _, x := range [...]struct {
+		sure  float64
+		value *float64
+		usual float64
+	}{{sure.e, &f.Energy, 0.5}, {sure.v, &f.Valence, 0.5}, {sure.t, &f.Tempo, 120}, {sure.a, &f.Acousticness, 0.5}, {sure.i, &f.Instrumentalness, 0.5}} {
+		if x.sure == 0 {
+			*x.value = x.usual
+		}
 	}
-	return c.Features.point()
+	return f.point()
 }
 
-// ownCost splits what a candidate costs wherever it stands: the factor of D² and the parts that are fixed.
-func (in *instance) ownCost(c *Candidate, discovery float64) (scale, taste, novelty, fixed float64) {
+// sure is the confidence in each of a candidate's features.
+func (c *Candidate) sure() point {
+	if s := c.Confidences; s != nil {
+		return point{s.Energy, s.Valence, s.Tempo, s.Acousticness, s.Instrumentalness}
+	}
+	return point{c.Confidence, c.Confidence, c.Confidence, c.Confidence, c.Confidence}
+}
+
+// ownCost splits what a candidate costs wherever it stands: the factors of the squared differences and the parts that are fixed.
+func (in *instance) ownCost(c *Candidate, discovery float64) (scale point, taste, novelty, fixed float64) {
 	m := c.Duration / referenceSeconds
-	scale = m * in.weights.Target * c.Confidence
+	known := c.sure().times(evenly)
+	scale = known.by(m * in.weights.Target)
 	taste = m * in.weights.Taste * (1 - c.Taste) / 2
 	novelty = m * in.weights.Novelty * (max(discovery, 0)*c.Familiarity + max(-discovery, 0)*(1-c.Familiarity))
-	fixed = m*in.weights.Target*(1-c.Confidence)*unknownDistance2 + taste + novelty
+	fixed = m*in.weights.Target*(1-known.sum())*unknownDistance2 + taste + novelty
 	return scale, taste, novelty, fixed
 }
 
@@ -413,7 +434,7 @@ func (in *instance) tabulateOwn() {
 		p, half := in.points[k], in.seconds[k]/2*in.ownRate*8
 		for row := range ownRows + 1 {
 			target := &targets[min(8*row+int(half+0.5), fine)]
-			in.owns[row*n+k] = float32(in.scale[k]*distance2(p, *target) + in.fixed[k])
+			in.owns[row*n+k] = float32(in.scale[k].of(&p, target) + in.fixed[k])
 		}
 	}
 }
@@ -428,18 +449,19 @@ func (in *instance) jump(j, k int32) float64 {
 
 func (in *instance) jumpExact(j, k int32) float64 {
 	if j != none {
-		return in.transition(in.points[j], in.conf[j], k)
+		return in.transition(&in.points[j], &in.conf[j], k)
 	}
 	if len(in.prefix) == 0 {
 		return 0
 	}
 	last := &in.prefix[len(in.prefix)-1]
-	return in.transition(candidatePoint(last), last.Confidence, k)
+	from, conf := candidatePoint(last), last.sure()
+	return in.transition(&from, &conf, k)
 }
 
-func (in *instance) transition(from point, conf float64, k int32) float64 {
-	c := conf * in.conf[k]
-	return in.weights.Transition * (c*distance2(from, in.points[k]) + (1-c)*unknownDistance2)
+func (in *instance) transition(from, conf *point, k int32) float64 {
+	known := conf.times(in.conf[k]).times(evenly)
+	return in.weights.Transition * (known.of(from, &in.points[k]) + (1-known.sum())*unknownDistance2)
 }
 
 // lengthCost is what it costs to end at t.

@@ -15,13 +15,15 @@
 //	     + Σ over jumps   5·transition
 //	     + 1·|end − duration|/210
 //
-//	target     = c·D²(track, arc half-way through the track) + (1−c)·0.1
-//	transition = c·c'·D²(track, track before) + (1−c·c')·0.1
+//	target     = Σ over features  w·(c·Δ²(track, arc half-way through the track) + (1−c)·0.1)
+//	transition = Σ over features  w·(c·c'·Δ²(track, track before) + (1−c·c')·0.1)
 //	taste      = (1 − taste of the listener) / 2
 //	novelty    = δ·familiarity where the discovery weight δ is above 0, −δ·(1−familiarity) below
 //
-// D is [Distance] and c the confidence in the track's features: with little of it the distance is expected to be that of a
-// track about which nothing is known (0.1, what two tracks of a broad catalog are apart). Terms that belong to a
+// Δ is a difference in one feature and w its weight, as in [Distance] (D² = Σ w·Δ²), and c the confidence in that feature of the track: this is the squared difference that is
+// to be expected where the value is right with the probability c, and else that of a track about which nothing is known (0.1 in each feature, and so, as the weights sum to 1,
+// altogether: what two tracks of a broad catalog are apart). With one confidence in all features it is c·D² + (1−c)·0.1. So of two tracks with the same values the one whose
+// tempo is measured is the better one where the tempo is right, and the worse one where it is not. Terms that belong to a
 // track are weighted by its length: an hour of music is judged by what is heard, so neither short nor long tracks are
 // favored; a jump is heard once, whatever it joins. Squares, because one rough jump is worse than many small ones,
 // and as they are the negative logarithm of a Gaussian walk observed with Gaussian noise, of which the best plan is the likeliest path.
@@ -43,15 +45,22 @@ type Candidate struct {
 	Artists []string
 	// Duration in seconds, above 0.
 	Duration float64
-	// Features, and the confidence in them, 0–1. With a confidence of 0 the features are not looked at and may be zero.
-	Features   Features
-	Confidence float64
+	// Features, and the confidence in them, 0–1: in each by itself, or where Confidences is nil the same in all. A feature in which there is no confidence is not looked at
+	// and may be zero.
+	Features    Features
+	Confidence  float64
+	Confidences *Confidences
 	// Taste is how much the listener likes the track now, −1 to 1, 0 where nothing is known.
 	Taste float64
 	// Familiarity is how well the listener knows it, 0–1.
 	Familiarity float64
 	// Stages are those in which the track may play. Not looked at where the problem has no stages.
 	Stages StageSet
+}
+
+// Confidences are those in each feature, 0–1: 1 measured, 0 not known at all.
+type Confidences struct {
+	Energy, Valence, Tempo, Acousticness, Instrumentalness float64
 }
 
 // StageSet is a set of stages: bit i stands for Problem.Stages[i].

@@ -35,11 +35,15 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 	}
 
 	points := make([]point, len(all))
-	rates := make([][2]float64, len(all))
+	type rate struct {
+		scale point
+		fixed float64
+	}
+	rates := make([]rate, len(all)) // a second
 	for i, c := range all {
 		points[i] = candidatePoint(c)
 		scale, _, _, fixed := in.ownCost(c, p.Discovery)
-		rates[i] = [2]float64{scale / c.Duration, fixed / c.Duration}
+		rates[i] = rate{scale.by(1 / c.Duration), fixed / c.Duration}
 	}
 	moments := in.moments()
 	heaps := make([]cheapest, len(moments))
@@ -51,7 +55,7 @@ func (in *instance) shortlist(p *Problem, played map[string]bool, pinned map[str
 			if in.guided && !c.Stages.Has(stage) {
 				continue
 			}
-			costs = append(costs, scored{rates[i][0]*distance2(points[i], target) + rates[i][1], int32(i)})
+			costs = append(costs, scored{rates[i].scale.of(&points[i], &target) + rates[i].fixed, int32(i)})
 		}
 		// As many as are picked in all are enough for a moment, even if all others pick the same.
 		halve(costs, p.Effort.Candidates, func(a, b scored) bool { return a.less(&b) })

@@ -157,6 +157,34 @@ func TestConfidenceWeighsTheTarget(t *testing.T) {
 	require.Equal(t, []string{"sure"}, ids(solve(t, p)))
 }
 
+// What is known counts, feature by feature: a tempo that was measured makes a track better than another where it is right, and worse where it is not.
+func TestConfidenceIsOfEachFeature(t *testing.T) {
+	at := func(id string, tempo, confidence float64) planner.Candidate {
+		f := calm
+		f.Tempo = tempo
+		return planner.Candidate{
+			ID: id, Duration: 600, Features: f, Confidence: 0.3,
+			Confidences: &planner.Confidences{Energy: 0.3, Valence: 0.3, Tempo: confidence, Acousticness: 0.3, Instrumentalness: 0.3},
+		}
+	}
+	p := planner.Problem{Arc: planner.Arc{Start: calm, End: calm}, Duration: 600}
+	p.Candidates = []planner.Candidate{at("guess", calm.Tempo, 0.3), at("measured", calm.Tempo, 1)}
+	s := solve(t, p)
+	require.Equal(t, []string{"measured"}, ids(s))
+	require.InDelta(t, 600.0/210*10*0.7*0.7*0.1, s.Terms.Target, 1e-9, "0.7 of what is not known of the other features, which weigh 0.7")
+	p.Candidates = []planner.Candidate{at("guess", calm.Tempo*1.4, 0.3), at("measured", calm.Tempo*1.4, 1)}
+	require.Equal(t, []string{"guess"}, ids(solve(t, p)))
+
+	// Nothing that is not known is looked at.
+	only := planner.Candidate{ID: "tempo only", Duration: 600, Features: planner.Features{Tempo: calm.Tempo}, Confidences: &planner.Confidences{Tempo: 1}}
+	p.Candidates = []planner.Candidate{only}
+	require.InDelta(t, 600.0/210*10*0.7*0.1, solve(t, p).Terms.Target, 1e-9)
+	only.Confidences = &planner.Confidences{Tempo: 1, Energy: 2}
+	p.Candidates = []planner.Candidate{only}
+	_, err := planner.Solve(t.Context(), p)
+	require.ErrorContains(t, err, "candidates[0].confidences.energy")
+}
+
 func TestContextThatHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/rhythmiq/rhythmiq/tunevector"
@@ -14,7 +15,7 @@ import (
 // Value is what is known of one feature of a track: 0 with a confidence of 0 where that is nothing.
 type Value struct {
 	Value      float64 `json:"v"`
-	Source     string  `json:"s,omitempty"` // "catalog", a [FeatureSource]'s name, "genres" or "global"
+	Source     string  `json:"s,omitempty"` // a [FeatureSource]'s name, or one of tunevector's Source…
 	Confidence float64 `json:"c,omitempty"` // 0–1
 }
 
@@ -31,15 +32,23 @@ func (s *Sound) values() [5]*Value {
 	return [5]*Value{&s.Energy, &s.Valence, &s.Tempo, &s.Acousticness, &s.Instrumentalness}
 }
 
-// fold is a sound as the planner takes it: the features, and the mean of the confidences in them, as package catalog has it.
-func (s *Sound) fold() (tunevector.Features, float64) {
+// describe gives a track the features as the planner takes them: with the source of each and the confidence in it, and the mean of the confidences, as package
+// catalog has it.
+func (s *Sound) describe(t *tunevector.Track) {
 	sum := 0.0
 	for _, v := range s.values() {
 		sum += v.Confidence
 	}
-	return tunevector.Features{
+	t.Confidence = math.Round(sum/float64(len(s.values()))*100) / 100 //nolint:mnd // two decimals
+	t.Features = tunevector.Features{
 		Energy: s.Energy.Value, Valence: s.Valence.Value, Tempo: s.Tempo.Value, Acousticness: s.Acousticness.Value, Instrumentalness: s.Instrumentalness.Value,
-	}, math.Round(sum/float64(len(s.values()))*100) / 100 //nolint:mnd // two decimals
+	}
+	from := func(v Value) tunevector.FeatureSource {
+		return tunevector.FeatureSource{Source: v.Source, Confidence: v.Confidence}
+	}
+	t.FeatureSources = &tunevector.FeatureSources{
+		Energy: from(s.Energy), Valence: from(s.Valence), Tempo: from(s.Tempo), Acousticness: from(s.Acousticness), Instrumentalness: from(s.Instrumentalness),
+	}
 }
 
 // complete reports whether there is a value for everything.
@@ -78,7 +87,8 @@ type FeatureSource interface {
 	Sounds(ctx context.Context, tracks []Asked) (map[string]Sound, error)
 }
 
-// chain finds out how tracks sound. Each feature comes from the first that knows it: the sources in their order, and then what is usual for the track's genres.
+// chain finds out how tracks sound. Each feature comes from the first that knows it: the sources in their order, and then what is usual for what the track
+// is tagged as (the listener's playlists that it is in are named so, or its artist), for its genres, for podcasts, or for anything.
 // (The host's own catalog, where it has the very track, goes before all of that: see [Provider]. What was found is kept with the track.)
 type chain struct {
 	sources []FeatureSource
@@ -121,7 +131,7 @@ func (c *chain) hear(ctx context.Context, pieces []piece) error {
 	return ctx.Err()
 }
 
-// sound is what is known of how a piece sounds, with what is usual for its genres, or for anything, in the place of what is not.
+// sound is what is known of how a piece sounds, with what is usual for its tags, for its genres, or for anything, in the place of what is not.
 func (c *chain) sound(p *piece) Sound {
 	var s Sound
 	if p.Sound != nil {
@@ -132,25 +142,25 @@ func (c *chain) sound(p *piece) Sound {
 		kind = tunevector.Podcast
 	}
 	c.mu.Lock()
-	usual, confidence := c.priors.Of(p.Genres, kind)
-	c.mu.Unlock()
-	source := sourceGenres
-	if confidence == 0 {
-		source = sourceGlobal
+	usual, from := c.priors.OfTags(append(slices.Clone(p.Tags), p.Genres...))
+	if from.Confidence == 0 {
+		usual, from = c.priors.Of(p.Genres, kind)
 	}
+	c.mu.Unlock()
 	for i, v := range [5]float64{usual.Energy, usual.Valence, usual.Tempo, usual.Acousticness, usual.Instrumentalness} {
 		if have := s.values()[i]; have.Confidence == 0 {
-			*have = Value{v, source, confidence}
+			*have = Value{v, from.Source, from.Confidence}
 		}
 	}
 	return s
 }
 
-const (
-	sourceCatalog = "catalog"
-	sourceGenres  = "genres"
-	sourceGlobal  = "global"
-)
+// tags are the words of a text that say how music sounds.
+func (c *chain) tags(text string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.priors.Tags(text)
+}
 
 // bpm is a tempo that music can have.
 func bpm(v *float64, source string, confidence float64) Value {

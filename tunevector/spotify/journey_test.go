@@ -135,6 +135,7 @@ func TestWholeJourney(t *testing.T) {
 			own++
 			require.Contains(t, track["title"], "Xylomancy")
 			require.InDelta(t, 0.8, track["confidence"], 1e-9)
+			require.Equal(t, map[string]any{"source": "reccobeats", "confidence": 0.8}, track["featureSources"].(map[string]any)["tempo"])
 		}
 	}
 	require.Greater(t, own, 5, planned.text)

@@ -199,7 +199,6 @@ func (p *Provider) host(ctx context.Context, ids []string) (map[string]tunevecto
 
 // track is a piece as plans take it.
 func (p *Provider) track(x *piece) tunevector.Track {
-	sound := p.chain.sound(x)
 	t := tunevector.Track{
 		ID: x.ID, URI: x.uri(), Title: x.Title, Artists: slices.Clone(x.Artists), Genres: slices.Clone(x.Genres), Kind: tunevector.Playlist,
 		DurationSeconds: float64(x.Millis) / 1000, Explicit: x.Explicit, Popularity: float64(x.Popularity) / 100, Provenance: tunevector.FromSpotify,
@@ -207,7 +206,8 @@ func (p *Provider) track(x *piece) tunevector.Track {
 	if x.Episode {
 		t.Kind = tunevector.Podcast
 	}
-	t.Features, t.Confidence = sound.fold()
+	sound := p.chain.sound(x)
+	sound.describe(&t)
 	return t
 }
 

@@ -30,7 +30,7 @@ const (
 	releaseTime = 5 * time.Second      // that giving the turn back takes at most
 	keepExport  = 180 * 24 * time.Hour // from the last export on
 	mostURIs    = 100                  // a write
-	mostListed  = 200                  // playlists that are looked through
+	mostListed  = 2000                 // playlists that are looked through, 50 at a time, the newest first
 )
 
 func exportKey(profileID, vectorID uuid.UUID) store.Key {
@@ -206,19 +206,21 @@ func (w *playlistWriter) settle(ctx context.Context, name string, fresh bool) (c
 // look looks through the listener's playlists for the one that was made before: by its id, since a playlist that its owner has thrown away is still there for whoever knows
 // that; and by the mark, where nobody knows whether it was made. "" where it is not among them; where that cannot be seen, what is known stays.
 func (w *playlistWriter) look(ctx context.Context) (string, error) {
-	lists, err := w.p.o.Client.playlists(ctx, w.listener, mostListed)
-	if reasonOf(err) == ReasonScope {
-		return w.state.PlaylistID, nil
-	}
-	if err != nil {
-		return "", err
-	}
-	for _, l := range lists {
+	found := ""
+	all, err := w.p.o.Client.eachPlaylist(ctx, w.listener, mostListed, func(l listed) bool {
 		if isID(l.ID) && (l.ID == w.state.PlaylistID || strings.Contains(l.Description, w.state.Mark)) {
-			return l.ID, nil
+			found = l.ID
 		}
-	}
-	if len(lists) == mostListed {
+		return found == ""
+	})
+	switch {
+	case found != "":
+		return found, nil
+	case reasonOf(err) == ReasonScope:
+		return w.state.PlaylistID, nil
+	case err != nil:
+		return "", err
+	case !all:
 		return w.state.PlaylistID, nil
 	}
 	return "", nil

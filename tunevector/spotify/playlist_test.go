@@ -110,6 +110,25 @@ func TestWritePlaylistFails(t *testing.T) {
 	}
 }
 
+// The answer to the creation was lost, and the listener makes playlists by the hundred until it is tried again.
+func TestWritePlaylistAmongMany(t *testing.T) {
+	s, v := exporting(t, 3)
+	s.fake.Inject(spotifytest.Fault{Path: "/v1/me/playlists", Method: "POST", Lost: true, Times: 1})
+	_, err := s.write(t, v)
+	require.ErrorIs(t, err, rhythmiq.ErrUnavailable)
+	const many = 260
+	for i := range many {
+		s.fake.AddPlaylist("ada", fmt.Sprint("No. ", i))
+	}
+	written, err := s.write(t, v)
+	require.NoError(t, err)
+	require.False(t, written.Created)
+	require.Len(t, s.fake.Playlists("ada"), many+1)
+	_, err = s.write(t, v)
+	require.NoError(t, err)
+	require.Len(t, s.fake.Playlists("ada"), many+1)
+}
+
 // Two at once: one writes, the other is told to come back; and a writer that died holds the turn for a minute at most.
 func TestWritePlaylistTurns(t *testing.T) {
 	s, v := exporting(t, 3)

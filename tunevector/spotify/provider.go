@@ -45,7 +45,8 @@ type ProviderOptions struct {
 	RefreshAfter time.Duration
 	// Tracks is how many tracks of a listener's library are read, up to 2,000. 0: 500.
 	Tracks int
-	// Playlists is how many of a listener's own playlists are read, up to 50. 0: 5.
+	// Playlists is how many of a listener's own playlists are read, the newest, up to 50, and up to 100 tracks of each. 0: 5. If there is more music than Tracks, a fifth
+	// of those is from playlists.
 	Playlists int
 	// ImportTime bounds one import. 0: 30 s.
 	ImportTime time.Duration

@@ -19,6 +19,7 @@ type piece struct {
 	Title      string   `json:"t,omitempty"`
 	Artists    []string `json:"a,omitempty"` // of an episode: its show
 	Genres     []string `json:"g,omitempty"` // lower case
+	Tags       []string `json:"k,omitempty"` // of how it sounds, by the names of the listener's playlists that it is in
 	Millis     int      `json:"d"`
 	Explicit   bool     `json:"x,omitempty"`
 	ISRC       string   `json:"s,omitempty"`
@@ -195,15 +196,34 @@ type listed struct {
 // mode.
 func (c *Client) playlists(ctx context.Context, profileID uuid.UUID, most int) ([]listed, error) {
 	var found []listed
-	err := pages(most, func(limit, offset int) (int, error) {
+	_, err := c.eachPlaylist(ctx, profileID, most, func(l listed) bool {
+		found = append(found, l)
+		return true
+	})
+	return found, err
+}
+
+// eachPlaylist shows them until see returns false; all is whether it has come to their end.
+func (c *Client) eachPlaylist(ctx context.Context, profileID uuid.UUID, most int, see func(listed) bool) (all bool, err error) {
+	for offset := 0; offset < most; {
 		var page struct {
 			Items []listed `json:"items"`
 		}
-		err := c.do(ctx, profileID, request{method: http.MethodGet, path: "me/playlists", query: window(limit, offset)}, &page)
-		found = append(found, page.Items...)
-		return len(page.Items), err
-	})
-	return found, err
+		limit := min(pageSize, most-offset)
+		if err := c.do(ctx, profileID, request{method: http.MethodGet, path: "me/playlists", query: window(limit, offset)}, &page); err != nil {
+			return false, err
+		}
+		for _, l := range page.Items {
+			if !see(l) {
+				return false, nil
+			}
+		}
+		if len(page.Items) < limit {
+			return true, nil
+		}
+		offset += len(page.Items)
+	}
+	return false, nil
 }
 
 func window(limit, offset int) url.Values {

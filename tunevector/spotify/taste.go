@@ -74,7 +74,7 @@ func (p *Provider) Import(ctx context.Context, listener uuid.UUID) (r Imported, 
 	}
 	within, cancel := context.WithTimeout(ctx, p.o.ImportTime)
 	defer cancel()
-	l := &listening{c: p.o.Client, listener: listener, points: map[string]float64{}, names: map[string]string{}, genres: map[string][]string{}, at: map[string]int{}}
+	l := &listening{c: p.o.Client, tags: p.chain.tags, listener: listener, points: map[string]float64{}, names: map[string]string{}, genres: map[string][]string{}, at: map[string]int{}}
 	if err := l.gather(within, &p.o); err != nil {
 		if within.Err() != nil && ctx.Err() == nil {
 			err = &APIError{Operation: "import", Reason: ReasonUnavailable, cause: within.Err()}
@@ -144,6 +144,7 @@ func (p *Provider) turn(ctx context.Context, listener uuid.UUID) (release func()
 // listening is what is read of a listener's account.
 type listening struct {
 	c        *Client
+	tags     func(text string) []string // that stand in it
 	listener uuid.UUID
 	pieces   []piece
 	at       map[string]int
@@ -167,6 +168,7 @@ const (
 	recentFull   = 5
 	mostShows    = 5
 	listedPerOne = 100 // tracks of a playlist that are read
+	listedShare  = 5   // of the tracks one in five is from playlists at least, if there are as many
 )
 
 // gather reads what may be read.
@@ -201,12 +203,13 @@ func (l *listening) gather(ctx context.Context, o *ProviderOptions) error {
 		l.count(heard, recentShare, recentFull)
 		l.add(heard)
 	}
-	if may(ScopeReadPlaylists) && len(l.pieces) < o.Tracks {
+	before := len(l.pieces)
+	if may(ScopeReadPlaylists) {
 		if err := l.listed(ctx, o.Playlists); err != nil {
 			return err
 		}
 	}
-	l.pieces = l.pieces[:min(len(l.pieces), o.Tracks)]
+	l.trim(before, o.Tracks)
 	if may(ScopeReadLibrary) {
 		return l.podcasts(ctx, may(ScopeReadPlaceInPod))
 	}
@@ -305,8 +308,24 @@ func (l *listening) listed(ctx context.Context, most int) error {
 			return err
 		}
 		l.add(tracks)
+		for _, tag := range l.tags(list.Name) {
+			for i := range tracks {
+				if t := &l.pieces[l.at[tracks[i].ID]]; !slices.Contains(t.Tags, tag) {
+					t.Tags = append(t.Tags, tag)
+				}
+			}
+		}
 	}
 	return nil
+}
+
+// trim leaves so many pieces: of those after the first before, which are from playlists, a fifth of all at least if there are as many.
+func (l *listening) trim(before, most int) {
+	listed := len(l.pieces) - before
+	kept := min(before, max(most-listed, most-most/listedShare))
+	pieces := append(l.pieces[:kept:kept], l.pieces[before:before+min(listed, most-kept)]...)
+	l.pieces, l.at = nil, map[string]int{}
+	l.add(pieces)
 }
 
 // podcasts reads episodes: those that were saved, and the newest of the shows that are followed. Without the scope for it they are found by a search.

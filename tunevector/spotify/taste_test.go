@@ -108,6 +108,36 @@ func TestImport(t *testing.T) {
 	require.Equal(t, []preference.Source{preference.Spotify}, s.provider.PreferenceSources())
 }
 
+// Of who has saved more than is read, playlists are read as well, and their names say how they sound.
+func TestPlaylistsOfWhoHasMuch(t *testing.T) {
+	s := linked(t, func(_ *spotify.ClientOptions, p *spotify.ProviderOptions) { p.Tracks = 50 })
+	saved := s.songs() // 60
+	var listed []string
+	for i := range 30 {
+		listed = append(listed, "spotify:track:"+s.fake.AddTracks(spotifytest.Track{Name: fmt.Sprint("Listed ", i), Artists: []string{"Delta"}, Milliseconds: 100_000})[0])
+	}
+	s.fake.AddPlaylist("ada", "My SLEEP mix", append(listed, "spotify:track:"+saved[0])...)
+	s.fake.SetLibrary("ada", spotifytest.Library{Saved: saved})
+	r, err := s.provider.Import(t.Context(), s.ada)
+	require.NoError(t, err)
+	require.Equal(t, 50, r.Tracks)
+	fromList := 0
+	for _, track := range s.candidates(t, tunevector.CandidateQuery{Listener: s.ada, Limit: 1000}) {
+		tags := tunevector.FeatureSource{Source: tunevector.SourceTags, Confidence: 0.3}
+		switch {
+		case track.Artists[0] == "Delta":
+			fromList++
+			require.Equal(t, tags, track.FeatureSources.Energy)
+			require.Less(t, track.Features.Energy, 0.2, "music to sleep by")
+		case track.ID == saved[0]:
+			require.Equal(t, tags, track.FeatureSources.Tempo)
+		default:
+			require.Equal(t, tunevector.FeatureSource{Source: tunevector.SourceGlobal}, track.FeatureSources.Energy, track.Title)
+		}
+	}
+	require.Equal(t, 10, fromList, "a fifth")
+}
+
 // Without the scopes for more, the default ones bring what they can: podcasts by a search for the shows.
 func TestDefaultScopes(t *testing.T) {
 	s := open(t)
