@@ -323,7 +323,7 @@ func (l *listening) listed(ctx context.Context, most int) error {
 func (l *listening) trim(before, most int) {
 	listed := len(l.pieces) - before
 	kept := min(before, max(most-listed, most-most/listedShare))
-	pieces := append(l.pieces[:kept:kept], l.pieces[before:before+min(listed, most-kept)]...)
+	pieces := slices.Concat(l.pieces[:kept], l.pieces[before:before+min(listed, most-kept)])
 	l.pieces, l.at = nil, map[string]int{}
 	l.add(pieces)
 }
