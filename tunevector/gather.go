@@ -157,7 +157,7 @@ func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, g
 // name the genres, only artists are asked for.
 func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
 	q.Limit = c.asked(likedCandidates)
-	q.Along = thinned(q.Along)
+	q.Along, q.Beside = thinned(q.Along), true
 	if genres := first(c.listener.taste.Genres(), likedNames); len(genres) > 0 && len(c.def.Stages) == 0 {
 		liked := q
 		liked.Genres = genres

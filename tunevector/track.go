@@ -193,4 +193,7 @@ type CandidateQuery struct {
 	Limit           int     // 1–10,000; 0 means 500
 	Seed            uint64
 	Listener        uuid.UUID // for providers that know the listener; zero for none
+	// Beside says that this is asked for beside all music along the arc, as more of what the listener likes: a provider that has enough of the listener's own need not
+	// fill up from elsewhere.
+	Beside bool
 }

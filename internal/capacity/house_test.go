@@ -24,6 +24,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/linking"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector/catalog"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify"
 	"github.com/rhythmiq/rhythmiq/tunevector/spotify/spotifytest"
 )
@@ -56,11 +57,13 @@ const (
 	preferences   = 20
 	readings      = 50
 	interactions  = 100
+	librarySize   = 500 // tracks at Spotify
 )
 
 var issuer = profile.Identity{Issuer: "https://id.example.com", Subject: "auth0|5f7c8ec7c33c6c004bbafe82"}
 
-func newHouse(t *testing.T, open func(now func() time.Time) store.Store, hasSpotify bool) *house {
+// newHouse makes one. It can have links to Spotify, and music from there.
+func newHouse(t *testing.T, open func(now func() time.Time) store.Store, hasSpotify, hasMusic bool) *house {
 	t.Helper()
 	// Far ahead, since DynamoDB deletes what has expired by its own clock.
 	h := &house{t: t, now: time.Date(2096, 3, 1, 18, 0, 0, 0, time.UTC)}
@@ -71,7 +74,11 @@ func newHouse(t *testing.T, open func(now func() time.Time) store.Store, hasSpot
 		Profile: profile.Options{Hash: profile.HashParams{MemoryKiB: 8, Time: 1, Threads: 1}},
 	}
 	if hasSpotify {
-		config.Spotify = h.links(t)
+		links := h.links(t)
+		config.Spotify = links
+		if hasMusic {
+			config.Music = h.music(t, links)
+		}
 	}
 	app, err := rhythmiq.New(config)
 	require.NoError(t, err)
@@ -91,6 +98,32 @@ func newHouse(t *testing.T, open func(now func() time.Time) store.Store, hasSpot
 		h.must(t, "GET", "{callback}", nil, "Cookie", h.cookie)
 	}
 	return h
+}
+
+// music is what the listener has at Spotify, beside the demo catalog.
+func (h *house) music(t *testing.T, links *spotify.Links) *spotify.Provider {
+	t.Helper()
+	var tracks []spotifytest.Track
+	for i := range librarySize {
+		tracks = append(tracks, spotifytest.Track{
+			Name: fmt.Sprintf("A Song of Some Length No. %d", i), Artists: []string{fmt.Sprintf("The Nineteen Orchestras %d", i%19)}, Milliseconds: 200_000 + 100*i, ISRC: fmt.Sprintf("SEABC26%05d", i),
+		})
+	}
+	h.fake.SetLibrary("1165421234", spotifytest.Library{Saved: h.fake.AddTracks(tracks...)})
+	clock := func() time.Time { return h.now }
+	client, err := spotify.NewClient(spotify.ClientOptions{Tokens: links, BaseURL: h.fake.URL() + "/v1", HTTP: h.fake.Client(), Now: clock})
+	require.NoError(t, err)
+	provider, err := spotify.NewProvider(spotify.ProviderOptions{Client: client, Store: h.meter, Gate: links, Host: catalog.Demo(), Now: clock})
+	require.NoError(t, err)
+	return provider
+}
+
+// own has a vector planned from the listener's own music, to be exported.
+func (h *house) own(t *testing.T) {
+	t.Helper()
+	h.vector = h.must(t, "POST", "/me/tune-vectors", object{
+		"name": "Evening focus", "mode": "ai", "durationMinutes": 60, "direction": "descent", "seed": 7,
+	})["tuneVectorId"].(string)
 }
 
 // links links accounts at a Spotify in memory.
@@ -113,7 +146,7 @@ func (h *house) links(t *testing.T) *spotify.Links {
 // begin begins a link, and has the browser go to Spotify and almost back.
 func (h *house) begin(t *testing.T) {
 	t.Helper()
-	begun, err := h.app.Spotify.Begin(t.Context(), uuid.MustParse(h.profile), linking.Request{})
+	begun, err := h.app.Spotify.Begin(t.Context(), uuid.MustParse(h.profile), linking.Request{Scopes: []string{spotify.ScopeModifyPrivate}})
 	require.NoError(t, err)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, begun.AuthorizeURL, http.NoBody)
 	require.NoError(t, err)

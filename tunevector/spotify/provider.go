@@ -179,12 +179,12 @@ func (p *Provider) Candidates(ctx context.Context, q tunevector.CandidateQuery) 
 		return nil, err
 	}
 	q.Kind, q.Limit = or(q.Kind, tunevector.Playlist), or(q.Limit, defaultCandidates)
-	own, err := p.own(ctx, q)
+	own, enough, err := p.own(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var theirs []tunevector.Track
-	if p.o.Host != nil && (p.o.Mixed || len(q.Along) == 0 || len(own) < min(enoughOwn, q.Limit)) {
+	if p.o.Host != nil && (p.o.Mixed || len(q.Along) == 0 || !enough) {
 		if theirs, err = p.o.Host.Candidates(ctx, q); err != nil {
 			return nil, err
 		}
@@ -199,42 +199,63 @@ func (p *Provider) Candidates(ctx context.Context, q tunevector.CandidateQuery) 
 	return append(own, choose(theirs, q, q.Limit-len(own))...), nil
 }
 
-// own are the listener's tracks that fit a query.
-func (p *Provider) own(ctx context.Context, q tunevector.CandidateQuery) ([]tunevector.Track, error) {
+// own are the listener's tracks that fit a query, and whether they are enough without others: of those that fit, or where that is asked for beside
+// all their music, of all.
+func (p *Provider) own(ctx context.Context, q tunevector.CandidateQuery) (fitting []tunevector.Track, plenty bool, err error) {
 	s, err := p.library(ctx, q.Listener)
 	if err != nil || s == nil {
-		return nil, err
+		return nil, false, err
 	}
-	fitting := s.fitting(q)
+	defer func() {
+		all := len(fitting)
+		if q.Beside {
+			anything := q
+			anything.Genres, anything.Artists = nil, nil
+			all = s.count(anything)
+		}
+		plenty = all >= min(enoughOwn, q.Limit)
+	}()
+	fitting = s.fitting(q)
 	if len(fitting) >= min(enough, q.Limit) {
-		return fitting, nil
+		return fitting, false, nil
 	}
 	searched, err := p.searchFor(ctx, q, s)
 	if err != nil || !searched {
-		return fitting, err
+		return fitting, false, err
 	}
-	if s, err = p.read(ctx, q.Listener); err != nil || s == nil {
-		return fitting, err
+	now, err := p.read(ctx, q.Listener)
+	if err != nil || now == nil {
+		return fitting, false, err
 	}
-	return s.fitting(q), nil
+	s = now
+	return s.fitting(q), false, nil
 }
 
 // fitting returns copies of the tracks that a query asks for.
-func (s *shelf) fitting(q tunevector.CandidateQuery) []tunevector.Track {
+func (s *shelf) fitting(q tunevector.CandidateQuery) (all []tunevector.Track) {
+	s.each(q, func(t *tunevector.Track) { all = append(all, copied(*t)) })
+	return all
+}
+
+func (s *shelf) count(q tunevector.CandidateQuery) (n int) {
+	s.each(q, func(*tunevector.Track) { n++ })
+	return n
+}
+
+// each shows the tracks that a query asks for.
+func (s *shelf) each(q tunevector.CandidateQuery, show func(*tunevector.Track)) {
 	excluded := map[string]bool{}
 	for _, id := range q.Exclude {
 		excluded[id] = true
 	}
-	var all []tunevector.Track
 	for i := range s.tracks {
 		t := &s.tracks[i]
 		if t.Kind != q.Kind || excluded[t.ID] || q.ExcludeExplicit && t.Explicit || q.MaxSeconds > 0 && t.DurationSeconds > q.MaxSeconds ||
 			len(q.Artists) > 0 && !byAny(t, q.Artists) || len(q.Genres) > 0 && !ofAny(t, q.Genres) {
 			continue
 		}
-		all = append(all, copied(*t))
+		show(t)
 	}
-	return all
 }
 
 func copied(t tunevector.Track) tunevector.Track {

@@ -138,6 +138,26 @@ func TestPlaylistsOfWhoHasMuch(t *testing.T) {
 	require.Equal(t, 10, fromList, "a fifth")
 }
 
+// A listener's own music is not pushed aside by the host's, of which more is known: not even where they like a genre of which Spotify says nothing.
+func TestOwnMusicComesFirst(t *testing.T) {
+	s := linked(t, func(_ *spotify.ClientOptions, p *spotify.ProviderOptions) { p.Host = catalog.Demo() })
+	s.fake.SetLibrary("ada", spotifytest.Library{Saved: s.songs()})
+	along := []tunevector.Features{{Energy: 0.5, Valence: 0.5, Tempo: 120, Acousticness: 0.3, Instrumentalness: 0.1}}
+	theirs := func(q tunevector.CandidateQuery) (n int) {
+		q.Listener, q.Along, q.Limit = s.ada, along, 150
+		for _, track := range s.candidates(t, q) {
+			if track.Provenance == tunevector.FromCatalog {
+				n++
+			}
+		}
+		return n
+	}
+	require.Zero(t, theirs(tunevector.CandidateQuery{}))
+	require.Positive(t, theirs(tunevector.CandidateQuery{Genres: []string{"rock"}}), "a stage of rock needs some")
+	require.Zero(t, theirs(tunevector.CandidateQuery{Genres: []string{"rock"}, Beside: true}), "what is liked beside an arc does not")
+	require.Positive(t, theirs(tunevector.CandidateQuery{Kind: tunevector.Podcast, Genres: []string{"rock"}, Beside: true})+theirs(tunevector.CandidateQuery{Kind: tunevector.Soundscape, Beside: true}))
+}
+
 // Without the scopes for more, the default ones bring what they can: podcasts by a search for the shows.
 func TestDefaultScopes(t *testing.T) {
 	s := open(t)
