@@ -31,8 +31,8 @@ type composition struct {
 	situation  situation
 	now        *sensing // how the listener judges music now; nil where that is not known
 	explores   bool
-	tries      map[string]bool     // tracks that are there to learn
-	unlocked   []planner.Candidate // all candidates, where those of the problem are only those that go with the steps
+	tries      map[string]*tryRecord // tracks that are there to learn; of a record of before tries were noted it is nil
+	unlocked   []planner.Candidate   // all candidates, where those of the problem are only those that go with the steps
 	bends      []Point
 	over       bool // nothing is left to plan
 	steadyEnds bool // start and end stay where what is new is not heard
@@ -650,7 +650,7 @@ func (c *composition) plan(solution planner.Solution) *planRecord {
 	p.Tracks = append(p.Tracks, c.heard...)
 	for i := len(c.heard); i < len(solution.Tracks); i++ {
 		t := solution.Tracks[i]
-		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage, Try: c.tries[t.ID]})
+		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage, Try: c.isTry(t.ID), Tried: c.tries[t.ID]})
 	}
 	c.explain(p)
 	return p

@@ -330,7 +330,7 @@ func (s *Service) askAnywhere(ctx context.Context, g *gathering, c *composition,
 	for i := range sample {
 		t := &sample[i]
 		if item, permitted := t.Item(); permitted && c.allows(t) {
-			found = append(found, likely{t, c.now.judge.OfNew(item).Probability})
+			found = append(found, likely{t, c.now.judge.OfNew(item).Probability + c.now.told(item)})
 		}
 	}
 	slices.SortFunc(found, func(a, b likely) int {

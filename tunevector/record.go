@@ -100,13 +100,14 @@ type planRecord struct {
 
 // trackRecord is a place in a plan. What the provider knows of the track is read from it anew each time.
 type trackRecord struct {
-	ID       string   `json:"id"`
-	Start    float64  `json:"s"`
-	Duration float64  `json:"d"`
-	Target   Features `json:"f"`
-	Stage    int      `json:"g"`           // −1 without stages
-	Try      bool     `json:"x,omitempty"` // it is there to learn whether it suits
-	Why      []string `json:"w,omitempty"` // reasons that do not follow from features and target
+	ID       string     `json:"id"`
+	Start    float64    `json:"s"`
+	Duration float64    `json:"d"`
+	Target   Features   `json:"f"`
+	Stage    int        `json:"g"`           // −1 without stages
+	Try      bool       `json:"x,omitempty"` // it is there to learn whether it suits
+	Tried    *tryRecord `json:"o,omitempty"` // how it was chosen for that
+	Why      []string   `json:"w,omitempty"` // reasons that do not follow from features and target
 }
 
 // maxChunk leaves room below store.MaxBody for what an engine adds.

@@ -248,7 +248,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 func (c *composition) forget(heard []trackRecord) {
 	for i := range heard {
 		t := &heard[i]
-		t.Why, t.Try, t.Target = nil, false, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
+		t.Why, t.Try, t.Tried, t.Target = nil, false, nil, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
 	}
 }
 
