@@ -279,7 +279,7 @@ func (s *sensing) lent() float64 { return (1 - s.handed) * s.prior.Trust() }
 
 // left is which share of its word a rule keeps that reads a variable: what neither the shared model nor the listener's answers tell.
 func (s *sensing) left(t variable.Type) float64 {
-	if s == nil || s.shared == nil || !slices.ContainsFunc(aspects, func(a aspect) bool { return a.variable == t && s.prior.Knows(a.Name) }) {
+	if s == nil || s.shared == nil || len(s.prior.Reference()) < tiltLeast || !slices.ContainsFunc(aspects, func(a aspect) bool { return a.variable == t && s.prior.Knows(a.Name) }) {
 		return 1
 	}
 	return 1 - s.prior.Trust()

@@ -98,16 +98,16 @@ func TestTriesAreReplayed(t *testing.T) {
 	require.InDelta(t, float64(len(tried)), same.Effective, 1e-9)
 
 	// Another way takes any of what could be chosen, each as likely. A model that knows what each gets tells exactly; without one it is told by the propensities, within their error.
-	any := func(x *tunevector.Tried, _ string) float64 {
+	uniformly := func(x *tunevector.Tried, _ string) float64 {
 		return float64(x.Slots) / float64(max(x.Slots, len(x.Options)))
 	}
 	truth := 0.0
 	for i := range tried {
 		for _, o := range tried[i].Options {
-			truth += any(&tried[i], o.TrackID) * reward(o.TrackID) / float64(tried[i].Slots) / float64(len(tried))
+			truth += uniformly(&tried[i], o.TrackID) * reward(o.TrackID) / float64(tried[i].Slots) / float64(len(tried))
 		}
 	}
-	got := replay(any, reward)
+	got := replay(uniformly, reward)
 	require.InDelta(t, truth, got.Robust.Mean, 1e-9)
 	require.InDelta(t, truth, got.Normalized.Mean, 3*got.Normalized.Error+0.05, "%+v", got)
 
