@@ -32,7 +32,11 @@ func (s *Service) Answers(ctx context.Context, profileID uuid.UUID, until time.T
 	}
 	var answering []*ml.Interaction
 	var times []time.Time
-	for i := range did {
+	answers := len(did)
+	if answers == maxHistory { // the oldest only tell what was before the others, as where plans are made
+		answers -= mostTelling
+	}
+	for i := range answers {
 		if d := &did[i]; math.Abs(d.Strength()) >= saysSomething && tracks[d.TrackID] != nil {
 			answering, times = append(answering, d), append(times, d.At)
 		}
