@@ -14,14 +14,18 @@ type limiter struct {
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error
 
-	mu    sync.Mutex
-	until time.Time // nothing is asked before
-	quota bool      // since the quota is used up
+	bulk chan struct{} // holds one while a request of an import waits for its turn; the others stand behind it
+
+	mu     sync.Mutex
+	until  time.Time // nothing is asked before
+	quota  bool      // since the quota is used up
+	behind int       // requests of imports that wait
 }
 
 func newLimiter(perSecond float64, burst int, now func() time.Time) *limiter {
 	return &limiter{
 		rate: rate.NewLimiter(rate.Limit(or(perSecond, defaultPerSecond)), or(burst, defaultBurst)), now: now, sleep: pause,
+		bulk: make(chan struct{}, 1),
 	}
 }
 
@@ -105,8 +109,67 @@ func (l *limiter) wait(ctx context.Context, operation string, maxWait time.Durat
 	}
 }
 
+// reading is of the mark of a context in which much is read for one listener.
+type reading struct{}
+
+// inBulk marks what can wait: the requests of an import, of which there are dozens.
+func inBulk(ctx context.Context) context.Context { return context.WithValue(ctx, reading{}, true) }
+
+// bulkShare is the part of a burst that imports leave to those who wait for an answer, such as for a search while a vector is planned: a third. Between them imports get
+// all of the rate that the others do not use, one request each in turn, however many listeners have linked an account just now.
+const bulkShare = 3
+
+// bulkTurn waits in the line of the imports, and until there is more than their share of the burst.
+func (l *limiter) bulkTurn(ctx context.Context, operation string, maxWait time.Duration) error {
+	perSecond := float64(l.rate.Limit())
+	late := func(d time.Duration) error {
+		return &APIError{Operation: operation, Reason: ReasonRateLimited, RetryAfter: d}
+	}
+	l.mu.Lock()
+	line := time.Duration(float64(l.behind) / perSecond * float64(time.Second))
+	if line > maxWait {
+		l.mu.Unlock()
+		return late(line)
+	}
+	l.behind++
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.behind--
+	}()
+	until := time.NewTimer(maxWait)
+	defer until.Stop()
+	select {
+	case l.bulk <- struct{}{}:
+	case <-until.C:
+		return late(line)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.bulk }()
+	least := float64(l.rate.Burst()/bulkShare) + 1
+	for begun := l.now(); ; {
+		now := l.now()
+		short := least - l.rate.TokensAt(now)
+		if short <= 0 && l.rate.AllowN(now, 1) {
+			return ctx.Err()
+		}
+		d := max(time.Duration(short/perSecond*float64(time.Second)), time.Millisecond)
+		if now.Sub(begun)+d > maxWait {
+			return late(d)
+		}
+		if err := l.sleep(ctx, d); err != nil {
+			return err
+		}
+	}
+}
+
 // turn waits for the app's own rate.
 func (l *limiter) turn(ctx context.Context, operation string, maxWait time.Duration) error {
+	if ctx.Value(reading{}) != nil {
+		return l.bulkTurn(ctx, operation, maxWait)
+	}
 	now := l.now()
 	r := l.rate.ReserveN(now, 1)
 	d := r.DelayFrom(now)

@@ -1,7 +1,9 @@
 package spotify_test
 
 import (
+	"context"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -157,6 +159,72 @@ func TestLinksHoldTheClientStill(t *testing.T) {
 		b.linked(t)
 		_, err = music.Import(t.Context(), listener)
 		require.NoError(t, err)
+		require.NoError(t, b.links.Close())
+	})
+}
+
+// A crowd links accounts at one moment, and their libraries are read: somebody who plans a vector meanwhile, and looks for music, does not wait behind them. The rate holds,
+// and what is not used for them is used for the libraries.
+func TestImportsStandBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond, burst, crowd = 3, 15, 25
+		b := newBubble(t, spotifytest.Options{}, nil)
+		planner := b.linked(t)
+		music := b.music(t, spotify.ClientOptions{PerSecond: perSecond, Burst: burst})
+		_, err := music.Import(t.Context(), planner)
+		require.NoError(t, err)
+		var listeners []uuid.UUID
+		for range crowd {
+			listeners = append(listeners, b.linked(t))
+		}
+		time.Sleep(time.Minute)
+		var mu sync.Mutex
+		var asked []time.Time
+		b.fake.Inject(spotifytest.Fault{Path: "/v1/", Do: func(*http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked = append(asked, time.Now())
+		}})
+		begun := time.Now()
+		var all sync.WaitGroup
+		for _, id := range listeners {
+			all.Go(func() { _, _ = music.Import(t.Context(), id) }) // those that take too long are made anew when they are needed
+		}
+		for n := range 20 {
+			time.Sleep(time.Second)
+			from := time.Now()
+			_, err := music.TracksFor(t.Context(), planner, []string{spotifytest.ID("song", strconv.Itoa(n))})
+			require.NoError(t, err)
+			require.Less(t, time.Since(from), time.Second, "look-up %d", n)
+		}
+		during := len(asked)
+		require.InDelta(t, burst+perSecond*time.Since(begun).Seconds(), during, 0.3*float64(during), "nothing is left unused")
+		all.Wait()
+		for i := range asked {
+			for j := i; j < len(asked); j++ {
+				require.LessOrEqual(t, float64(j-i+1), burst+perSecond*asked[j].Sub(asked[i]).Seconds()+1.001)
+			}
+		}
+		require.NoError(t, b.links.Close())
+	})
+}
+
+// Whose context ends while an import waits in line does not wait longer.
+func TestImportLeavesTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{}, nil)
+		music := b.music(t, spotify.ClientOptions{PerSecond: 0.5, Burst: 1, MaxWait: time.Minute})
+		first, second := b.linked(t), b.linked(t)
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = music.Import(t.Context(), first) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		_, err := music.Import(ctx, second)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Equal(t, time.Second, time.Since(begun))
+		all.Wait()
 		require.NoError(t, b.links.Close())
 	})
 }

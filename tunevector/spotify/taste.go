@@ -72,7 +72,7 @@ func (p *Provider) Import(ctx context.Context, listener uuid.UUID) (r Imported, 
 	if err != nil {
 		return r, err
 	}
-	within, cancel := context.WithTimeout(ctx, p.o.ImportTime)
+	within, cancel := context.WithTimeout(inBulk(ctx), p.o.ImportTime)
 	defer cancel()
 	l := &listening{c: p.o.Client, tags: p.chain.tags, listener: listener, points: map[string]float64{}, names: map[string]string{}, genres: map[string][]string{}, at: map[string]int{}}
 	if err := l.gather(within, &p.o); err != nil {
