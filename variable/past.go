@@ -14,8 +14,10 @@ import (
 const (
 	// pastReadings is how many readings of a variable, the newest, are looked at for the past.
 	pastReadings = 10_000
-	// pastReach is how long before the first moment readings may still tell of it: the longest that any counts.
+	// pastReach is how long before the first moment readings may still tell of it: the longest that any of a sensor counts.
 	pastReach = 12 * time.Hour
+	// pastRatingDays is the same of ratings, which are few.
+	pastRatingDays = 30
 )
 
 // Past returns what [Service.Snapshot] would have said at each of some moments, in their order, of the variables that are opted into now: it is how a
@@ -41,8 +43,11 @@ func (s *Service) Past(ctx context.Context, profileID uuid.UUID, moments []time.
 		}
 		reads.Go(func() (err error) {
 			since := first.Add(-pastReach)
-			if v.Type == HeartRateVariability {
+			switch v.Type { //nolint:exhaustive // the others reach no farther
+			case HeartRateVariability:
 				since = first.AddDate(0, 0, -baselineDays)
+			case VectorRating:
+				since = first.AddDate(0, 0, -pastRatingDays)
 			}
 			if read[i], _, err = s.newest(readCtx, v, timeSort(last.Add(time.Millisecond)), since, pastReadings); err == nil && v.Type == Location {
 				patterns[i], err = s.patternOf(readCtx, v)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/rhythmiq/rhythmiq/store"
@@ -155,4 +156,20 @@ func TestPastIsWhatASnapshotSaid(t *testing.T) {
 	}
 	require.Empty(t, past[31].Latest)
 	require.Empty(t, past[31].Whereabouts)
+}
+
+// A rating tells for a month, also of a single moment: what is asked for one by one is what is asked for at once.
+func TestPastReachesBackToRatings(t *testing.T) {
+	h := newHome(t)
+	rating, noise := h.create(t, variable.VectorRating), h.create(t, variable.AmbientNoise)
+	h.record(t, rating, variable.Reading{Value: 4, TuneVectorID: uuid.New()})
+	h.record(t, noise, variable.Reading{Value: 50})
+	h.advance(29 * 24 * time.Hour)
+	snap, err := h.Snapshot(t.Context(), h.profile)
+	require.NoError(t, err)
+	past, err := h.Past(t.Context(), h.profile, []time.Time{h.clock})
+	require.NoError(t, err)
+	require.Equal(t, snap.Latest[variable.VectorRating], past[0].Latest[variable.VectorRating])
+	require.Equal(t, 4.0, past[0].Latest[variable.VectorRating].Value)
+	require.NotContains(t, past[0].Latest, variable.AmbientNoise, "what tells for less is not read")
 }
