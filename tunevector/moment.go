@@ -306,20 +306,24 @@ var steadyOrder = []variable.Type{variable.AmbientNoise, variable.Accelerometer,
 // cadenceBand is in steps a minute: what a runner varies by from minute to minute.
 const cadenceBand = 6.0
 
-// recent are the values and the cadences of those readings that are within the window of the newest, which is in them.
+// recent are the values and the cadences of those readings that are within the window of the newest, which is in them. There are cadences only where more than half
+// of the readings have one, or half and the newest among them: so neither a single one with steps nor one without tells.
 func (b steadying) recent(readings []variable.Reading, newest variable.Reading) (values, cadences []float64) {
-	values = append(values, newest.Value)
-	if newest.Cadence != nil {
-		cadences = append(cadences, *newest.Cadence)
-	}
-	for i, r := range readings {
-		if i == 0 || newest.At.Sub(r.At) > b.window {
-			continue
-		}
+	take := func(r variable.Reading) {
 		values = append(values, r.Value)
-		if r.Cadence != nil && newest.Cadence != nil {
+		if r.Cadence != nil {
 			cadences = append(cadences, *r.Cadence)
 		}
+	}
+	take(newest)
+	for i, r := range readings {
+		if i > 0 && newest.At.Sub(r.At) <= b.window {
+			take(r)
+		}
+	}
+	with, without := len(cadences), len(values)-len(cadences)
+	if with < without || with == without && newest.Cadence == nil {
+		return values, nil
 	}
 	return values, cadences
 }

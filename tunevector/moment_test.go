@@ -189,6 +189,48 @@ func TestNoisySensorsDoNotFlap(t *testing.T) {
 	})
 }
 
+// Single readings with steps among those without, or without among those with, change nothing; what lasts does.
+func TestStepsThatComeAndGoDoNotFlap(t *testing.T) {
+	begin, consent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), uuid.New()
+	runs := func(at time.Time) variable.Reading {
+		c := 168.0
+		return variable.Reading{Value: 9, Cadence: &c, At: at}
+	}
+	rests := func(at time.Time) variable.Reading { return variable.Reading{Value: 0.1, At: at} }
+	for name, c := range map[string]struct {
+		mostly, once func(time.Time) variable.Reading
+		want         string
+	}{"running": {runs, rests, run}, "at rest": {rests, runs, still}} {
+		var readings []variable.Reading
+		var held []heldReading
+		said := func(r variable.Reading) string {
+			readings = append([]variable.Reading{r}, readings...)
+			in := variable.Snapshot{
+				Latest:   map[variable.Type]variable.Reading{variable.Accelerometer: r},
+				Recent:   map[variable.Type][]variable.Reading{variable.Accelerometer: readings[:min(len(readings), variable.RecentReadings)]},
+				Consents: variable.Consents{variable.Accelerometer: consent},
+			}
+			in, held = steadied(in, held)
+			return movementOf(in.Latest[variable.Accelerometer])
+		}
+		at := begin
+		for i := range 24 {
+			at = at.Add(30 * time.Second)
+			r := c.mostly(at)
+			if i%4 == 3 {
+				r = c.once(at)
+			}
+			require.Equal(t, c.want, said(r), "%s: reading %d", name, i)
+		}
+		for range 3 {
+			at = at.Add(30 * time.Second)
+			said(c.once(at))
+		}
+		at = at.Add(30 * time.Second)
+		require.NotEqual(t, c.want, said(c.once(at)), "%s: followed within the window", name)
+	}
+}
+
 func TestSteadied(t *testing.T) {
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 	consent := uuid.New()
