@@ -39,6 +39,7 @@ func (a *App) tasks() []task {
 			_, err := a.Variables.Resume(ctx)
 			return err
 		}},
+		{name: "let go of answers", passes: 1, do: a.TuneVectors.Tidy},
 		{name: "count popularity", passes: 1, do: a.Learning.Refresh}, // counts at most once an hour
 		{name: "sweep the store", passes: sweepPasses, do: a.sweepStore},
 	}

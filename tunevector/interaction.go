@@ -361,6 +361,7 @@ func (n *news) reasons() []string {
 // them next.
 func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) error {
 	if c.OptedOut != uuid.Nil {
+		s.owns.Remove(c.ProfileID) // by its consents it is over anyway
 		if err := s.preferences.Forget(ctx, c.ProfileID, c.OptedOut); err != nil {
 			return err
 		}

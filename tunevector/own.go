@@ -18,7 +18,7 @@ import (
 
 // How a listener's answers to situations are kept at hand. They are in memory only, by the consents that they were joined with readings under: where these
 // are not the same any more, everything is made anew from the log and from the readings that there are. So nothing that was derived from a
-// reading outlives its consent, and what was derived from readings whose retention ended goes within a day.
+// reading is used when its consent is over, and all of it goes within a day: see [Service.Tidy].
 const (
 	ownersKept = 256            // listeners, each some 600 KB
 	ownTTL     = 24 * time.Hour // after which all is joined anew
@@ -81,6 +81,17 @@ func (s *Service) ownOf(ctx context.Context, l *listener) (*own, error) {
 	}
 	s.owns.Add(l.id, o)
 	return o, nil
+}
+
+// Tidy lets go of what is kept in memory of how listeners answer and is older than a day, whether anybody asks for them again or not. What is asked for is right without it.
+func (s *Service) Tidy(ctx context.Context) error {
+	now := s.now()
+	for _, id := range s.owns.Keys() {
+		if o, there := s.owns.Peek(id); there && now.Sub(o.made) > ownTTL {
+			s.owns.Remove(id)
+		}
+	}
+	return ctx.Err()
 }
 
 func (o *own) knows(d ml.Interaction) bool {

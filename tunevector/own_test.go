@@ -1,6 +1,7 @@
 package tunevector_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -95,6 +96,40 @@ func TestOwnAnswersAreJoinedAnew(t *testing.T) {
 	h.read(t, noise, variable.Reading{Value: 80})
 	again := h.create(t, d)
 	require.InDelta(t, there.Start.Energy, again.Start.Energy, 0.05)
+}
+
+// What was joined is let go of with the consent and with the profile, and after a day whether it is asked for or not, also in an instance that is told of neither.
+func TestJoinedAnswersAreLetGo(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	h.live(t, noise, 1)
+	other, err := tunevector.NewService(h.options)
+	require.NoError(t, err)
+	h.variables.OnChange(func(context.Context, variable.Change) error { return nil })
+	joined := func(s *tunevector.Service) {
+		_, err := s.Recommend(h.ctx, h.listener, 5)
+		require.NoError(t, err)
+		require.Equal(t, 1, s.Joined())
+	}
+	joined(h.Service)
+	joined(other)
+	require.NoError(t, h.DeleteAll(h.ctx, h.listener))
+	require.Zero(t, h.Joined())
+	h.now = h.now.Add(24 * time.Hour)
+	require.NoError(t, other.Tidy(h.ctx))
+	require.Equal(t, 1, other.Joined(), "it is a day old and no older")
+	h.now = h.now.Add(time.Second)
+	require.NoError(t, other.Tidy(h.ctx))
+	require.Zero(t, other.Joined())
+	ended, cancel := context.WithCancel(h.ctx)
+	cancel()
+	require.ErrorIs(t, other.Tidy(ended), context.Canceled)
+
+	last, err := tunevector.NewService(h.options) // which is told of changes
+	require.NoError(t, err)
+	joined(last)
+	h.optOut(t, noise)
+	require.Zero(t, last.Joined())
 }
 
 // Where the arc is nobody's wish, how the listener answers has more say than a target that was only guessed from it; where it is, it stays.

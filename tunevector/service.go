@@ -570,6 +570,7 @@ func (s *Service) Any(ctx context.Context, profileID uuid.UUID) (bool, error) {
 // DeleteAll deletes the listener's vectors and their plans. The vectors go first: whatever changes one puts it
 // again on condition that it is still there, so that no plan can come back.
 func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
+	s.owns.Remove(profileID)
 	for _, prefix := range []string{vectorPrefix, planPrefix, playingPrefix} {
 		if _, err := store.Wipe(ctx, s.store, store.Users, profileID, prefix); err != nil {
 			return err

@@ -66,6 +66,7 @@ func (s *Service) done(ctx context.Context, e ending) error {
 // Resume finishes wiping readings whose consent has ended, tells the hook of those ends that it did not take in yet, and returns how
 // many readings it deleted. What fails is left for the next Resume and does not keep it from the rest; the error tells of all that failed.
 func (s *Service) Resume(ctx context.Context) (deleted int, err error) {
+	s.letGo()
 	err = wiping.Resume(ctx, s.store, func(ctx context.Context, _ uuid.UUID, job store.Item) error {
 		n, err := s.resume(ctx, job)
 		deleted += n
@@ -75,6 +76,16 @@ func (s *Service) Resume(ctx context.Context) (deleted int, err error) {
 		return deleted, fmt.Errorf("variable: resume: %w", err)
 	}
 	return deleted, nil
+}
+
+// letGo lets go of the patterns in memory whose day is over: those of a consent that has ended elsewhere are never asked for again.
+func (s *Service) letGo() {
+	now := s.now()
+	for _, consent := range s.patterns.Keys() {
+		if p, there := s.patterns.Peek(consent); there && !now.Before(p.until) {
+			s.patterns.Remove(consent)
+		}
+	}
 }
 
 func (s *Service) resume(ctx context.Context, job store.Item) (int, error) {

@@ -173,3 +173,20 @@ func TestPastReachesBackToRatings(t *testing.T) {
 	require.Equal(t, 4.0, past[0].Latest[variable.VectorRating].Value)
 	require.NotContains(t, past[0].Latest, variable.AmbientNoise, "what tells for less is not read")
 }
+
+// A pattern is let go of after its day, whether anybody asks for it or not.
+func TestPatternsAreLetGo(t *testing.T) {
+	h := newHome(t)
+	place := h.create(t, variable.Location)
+	h.routine(t, place, 3)
+	h.record(t, place, variable.Reading{Place: &atHome})
+	h.whereabouts(t)
+	h.advance(23 * time.Hour)
+	_, err := h.Resume(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, h.Patterns())
+	h.advance(time.Hour)
+	_, err = h.Resume(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, h.Patterns())
+}
