@@ -1,7 +1,7 @@
 // Command run simulates listeners over many days, and tells how often they skip with each way of choosing music. The figures in the README are from
 //
-//	go run ./internal/simulate/run -listeners 3 -worlds yes -plot internal/simulate/skips.svg
-//	go run ./internal/simulate/run -listeners 2 -worlds no
+//	go run ./internal/simulate/run -listeners 2 -worlds yes -plot internal/simulate/skips.svg
+//	go run ./internal/simulate/run -listeners 1 -worlds no -days 30 -arms ai,fixed
 package main
 
 import (
@@ -146,5 +146,6 @@ func draw(file string, arms []simulate.Arm, all [][]simulate.Outcome, days int) 
 	if err := plotutil.AddLinePoints(p, lines...); err != nil {
 		return err
 	}
+	p.Y.Min = 0                                             // which leaves room for the legend, too
 	return p.Save(16*vg.Centimeter, 10*vg.Centimeter, file) //nolint:mnd // centimeters
 }
