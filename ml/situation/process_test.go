@@ -151,3 +151,32 @@ func TestUnknownIsTheMean(t *testing.T) {
 		require.InDelta(t, 0, sum, 1e-4, "moments move nothing on the mean")
 	}
 }
+
+// The gradient of the posterior is 0 at the weights that are found, with the moment, too, whose numbers share the variance of their part.
+func TestProcessIsAtItsOptimum(t *testing.T) {
+	t.Parallel()
+	d := mltest.PlantedAnswers(6, 12, 300, 2, 1)
+	f := &fitting{e: newEncoder(d)}
+	s := f.sample(d)
+	v := partVariances
+	p, err := fitProcess(t.Context(), f.e, s, true, processOptions{v, 1.4, 20})
+	require.NoError(t, err)
+	rows, err := p.design(t.Context(), &s, v)
+	require.NoError(t, err)
+	weights, gradient := make([]float64, len(p.weights)), make([]float64, len(p.weights))
+	for c, w := range p.weights {
+		weights[c] = float64(w)
+	}
+	for i := range rows {
+		logit := rows[i].dot(weights)
+		rows[i].addTo(gradient, s.targets[i]-logistic(logit))
+		require.InDelta(t, logit, p.logit(&s.rows[i]), 1e-3)
+	}
+	numbers := float64(amountSize + cycleSize + 3) // and three places
+	share := map[int]float64{inMoment: numbers, inMomentAbout: 2 * numbers}
+	for part := range parts {
+		for c := p.starts[part]; c < p.starts[part+1]; c++ {
+			require.InDelta(t, gradient[c], weights[c]*max(1, share[part])/v[part], 0.03, "part %d", part)
+		}
+	}
+}
