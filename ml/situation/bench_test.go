@@ -33,3 +33,16 @@ func BenchmarkJudge(b *testing.B) {
 		})
 	}
 }
+
+// How long each algorithm takes for 10,000 answers, with two folds for the calibration: six predictors.
+func BenchmarkFit(b *testing.B) {
+	d := mltest.PlantedAnswers(500, 1000, 10000, 1, 1)
+	for _, a := range situation.Algorithms() {
+		b.Run(a.Name(), func(b *testing.B) {
+			for b.Loop() {
+				_, err := a.Fit(b.Context(), d, ml.Values{"folds": "2"}, ml.FitOptions{Seed: 1})
+				require.NoError(b, err)
+			}
+		})
+	}
+}
