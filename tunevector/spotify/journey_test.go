@@ -262,3 +262,59 @@ func modelsOf(t *testing.T, w *whole) string {
 	}
 	return models.String()
 }
+
+// Podcasts of who follows some, without what is explicit, and all of it gone when it is too old and Spotify out of reach.
+func TestPodcastJourney(t *testing.T) {
+	w := buildWhole(t)
+	var episodes []spotifytest.Episode
+	for i := range 40 {
+		episodes = append(episodes, spotifytest.Episode{
+			Name: fmt.Sprintf("Xylomancy for Beginners, Part %d", i), Show: "Zzyzx Talks", Milliseconds: 1_200_000 + 10_000*i, Explicit: i%4 == 0,
+		})
+	}
+	w.fake.AddEpisodes(episodes...)
+	w.fake.SetLibrary("ada", spotifytest.Library{Saved: w.songs, Shows: []string{spotifytest.ID("show", "Zzyzx Talks")}})
+	l := w.listener(t)
+	l.link(t, spotify.ScopeReadPlaceInPod)
+	made := l.do(t, http.MethodPost, l.path+"/tune-vectors", map[string]any{
+		"name": "Commute", "kind": "podcast", "mode": "ai", "durationMinutes": 90, "excludeExplicit": true,
+	}).is(t, 201)
+	vector := l.path + "/tune-vectors/" + made.body["tuneVectorId"].(string)
+	planned := l.do(t, http.MethodGet, vector, nil).is(t, 200)
+	tracks := planned.body["plan"].(map[string]any)["tracks"].([]any)
+	require.NotEmpty(t, tracks)
+	for _, x := range tracks {
+		track := x.(map[string]any)
+		require.Contains(t, track["uri"], "spotify:episode:")
+		require.Equal(t, []any{"Zzyzx Talks"}, track["artists"])
+		var part int
+		_, err := fmt.Sscanf(track["title"].(string), "Xylomancy for Beginners, Part %d", &part)
+		require.NoError(t, err)
+		require.NotZero(t, part%4, "nothing explicit")
+		require.Equal(t, "kind", track["featureSources"].(map[string]any)["energy"].(map[string]any)["source"])
+	}
+	l.do(t, http.MethodPost, l.path+"/tune-vectors", map[string]any{"name": "Rain", "kind": "soundscape", "mode": "ai", "durationMinutes": 30}).is(t, 201)
+
+	l.link(t, spotify.ScopeModifyPrivate, spotify.ScopeReadPlaceInPod)
+	exported := l.do(t, http.MethodPost, vector+"/spotify-playlist", nil).is(t, 200)
+	require.InDelta(t, len(tracks), exported.body["tracks"], 0)
+	require.Contains(t, w.fake.Playlists("ada")[0].URIs[0], "spotify:episode:")
+
+	// After a week, and out of reach, nothing is kept of what it said but what the README names.
+	w.fake.Inject(spotifytest.Fault{Status: 503})
+	w.clock.advance(8 * 24 * time.Hour)
+	l.do(t, http.MethodGet, l.path, nil)
+	require.NoError(t, sweepOf(t, w))
+	left := everything(t, w.store)
+	require.NotContains(t, left, "Xylomancy")
+	require.NotContains(t, left, "Zzyzx Talks")
+	w.fake.Heal()
+}
+
+func sweepOf(t *testing.T, w *whole) error {
+	t.Helper()
+	s, ok := store.As[store.Sweeper](w.store)
+	require.True(t, ok)
+	_, err := s.Sweep(t.Context())
+	return err
+}

@@ -32,7 +32,7 @@ type ProviderOptions struct {
 	// Host is the host's own music: what listeners without a link get, and what stands beside the music of those who have one. Of a track that both know by the same id the
 	// host's data count. nil: none.
 	Host tunevector.MusicProvider
-	// Mixed has the host's music stand beside the listener's own in every plan. Else it comes into plans only where less than 50 tracks of the listener's own fit, so that
+	// Mixed has the host's music stand beside the listener's own in every plan. Else it comes into plans only where less than 50 tracks (10 episodes) of the listener's own fit, so that
 	// who links an account hears their own music, and finds it in the playlists that they export. Recommendations are of both, either way.
 	Mixed bool
 	// Features are asked, in their order, how a listener's tracks sound. nil: nobody is, and tracks that the host's catalog does not know sound as is usual for
@@ -100,6 +100,7 @@ const (
 	mostSearches      = 3  // in one call
 	enough            = 10 // tracks of what is asked for, from which nothing is searched
 	enoughOwn         = 50 // from which a plan needs no other music
+	enoughEpisodes    = 10 // from which it needs no other podcasts
 	defaultCandidates = 500
 )
 
@@ -206,15 +207,7 @@ func (p *Provider) own(ctx context.Context, q tunevector.CandidateQuery) (fittin
 	if err != nil || s == nil {
 		return nil, false, err
 	}
-	defer func() {
-		all := len(fitting)
-		if q.Beside {
-			anything := q
-			anything.Genres, anything.Artists = nil, nil
-			all = s.count(anything)
-		}
-		plenty = all >= min(enoughOwn, q.Limit)
-	}()
+	defer func() { plenty = s.plenty(q) }()
 	fitting = s.fitting(q)
 	if len(fitting) >= min(enough, q.Limit) {
 		return fitting, false, nil
@@ -237,9 +230,20 @@ func (s *shelf) fitting(q tunevector.CandidateQuery) (all []tunevector.Track) {
 	return all
 }
 
-func (s *shelf) count(q tunevector.CandidateQuery) (n int) {
-	s.each(q, func(*tunevector.Track) { n++ })
-	return n
+// plenty reports whether a plan needs no other music than what of the listener's own fits a query.
+func (s *shelf) plenty(q tunevector.CandidateQuery) bool {
+	if q.Beside {
+		q.Genres, q.Artists = nil, nil
+	}
+	n, seconds := 0, 0.0
+	s.each(q, func(t *tunevector.Track) {
+		n++
+		seconds += t.DurationSeconds
+	})
+	if q.Kind == tunevector.Podcast { // of which nobody has as many: they are to last for what is asked for, of which MaxSeconds is twice as much, twice over
+		return n >= min(enoughEpisodes, q.Limit) && seconds >= q.MaxSeconds
+	}
+	return n >= min(enoughOwn, q.Limit)
 }
 
 // each shows the tracks that a query asks for.
