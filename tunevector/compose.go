@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -261,7 +260,7 @@ func (c *composition) situate(in variable.Snapshot, middle vector) vector {
 	learned := leanBetween(now, usual)
 	c.situation.lean = c.situation.towards(learned, c.now.handed)
 	if c.now.handed >= handedOver {
-		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return !strings.HasPrefix(r, "you ") })
+		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return r != c.situation.steps })
 		if reason := learned.told("as you like it"); reason != "" {
 			c.situation.reasons = append(c.situation.reasons, reason)
 		}

@@ -66,6 +66,8 @@ func TestRulesHandOverToWhatIsLearned(t *testing.T) {
 	told := fmt.Sprint(v.Plan.Tracks)
 	require.Contains(t, told, "it is loud around you")
 	require.NotContains(t, told, "loud around you: more energy")
+	h.read(t, h.opt(t, variable.Accelerometer), variable.Reading{Value: 0.1})
+	require.NotContains(t, fmt.Sprint(h.create(t, ai(30)).Plan.Tracks), "you are at rest: a little calmer", "which is a rule as well")
 
 	// Without the variable nothing of it is left: neither in a new vector nor in one that was planned under it.
 	h.optOut(t, noise)

@@ -3,7 +3,6 @@ package tunevector
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,6 +39,7 @@ var rules = []rule{
 type situation struct {
 	lean
 	reasons []string
+	steps   string // the one of the reasons that tells of steps; "" for none. Whatever was learned, music goes with them.
 	// consents that the situation was read under, also where a reading said nothing: that too tells something.
 	consents []uuid.UUID
 }
@@ -66,7 +66,10 @@ func situate(in variable.Snapshot, now time.Time, left func(variable.Type) float
 			continue
 		}
 		s.lean = s.plus(l.times(left(r.variable)))
-		if strings.HasPrefix(reason, "you ") || left(r.variable) > handedOver {
+		if l.tempo != 0 {
+			s.steps = reason
+		}
+		if l.tempo != 0 || left(r.variable) > handedOver {
 			s.reasons = append(s.reasons, reason)
 		}
 	}
