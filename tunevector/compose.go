@@ -31,6 +31,7 @@ type composition struct {
 	now        *sensing // how the listener judges music now; nil where that is not known
 	explores   bool
 	tries      map[string]*tryRecord // tracks that are there to learn; of a record of before tries were noted it is nil
+	untried    map[string]float64    // the taste of these without what that gains
 	unlocked   []planner.Candidate   // all candidates, where those of the problem are only those that go with the steps
 	bends      []Point
 	over       bool // nothing is left to plan
@@ -408,7 +409,11 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64, 
 			observe.Value{Name: "gap", Number: solution.Gap},
 		)
 	}()
-	if solution, err = c.search(ctx, tolerance); err != nil || unasked(solution) {
+	solution, err = c.search(ctx, tolerance)
+	for err == nil && c.triesTooMuch(solution.Tracks) { // fewer each time
+		solution, err = c.search(ctx, tolerance)
+	}
+	if err != nil || unasked(solution) {
 		return nil, err
 	}
 	if c.def.Order == ByArc {

@@ -15,6 +15,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/store"
+	"github.com/rhythmiq/rhythmiq/tunevector/planner"
 )
 
 // How a vector tries what nobody knows yet to suit, so that it learns. By Thompson sampling: the listener is drawn as they might be from what their answers leave
@@ -34,7 +35,11 @@ const (
 
 // explore chooses the tries among the candidates. Those that were planned before stay.
 func (c *composition) explore() {
-	budget := int(c.seconds()/typicalSeconds+0.5) / oneTryOf
+	expected := int(c.seconds() / max(typicalSeconds, c.meanSeconds()))
+	if len(c.keep) > 0 {
+		expected = min(expected, len(c.heard)+len(c.keep))
+	}
+	budget := expected / oneTryOf
 	for _, t := range c.heard {
 		if t.Try {
 			budget--
@@ -50,11 +55,51 @@ func (c *composition) explore() {
 	if c.now != nil && c.now.handed > 0 && budget > 0 {
 		c.try(budget)
 	}
+	c.untried = map[string]float64{}
 	for i := range c.problem.Candidates {
 		if p := &c.problem.Candidates[i]; c.isTry(p.ID) {
+			c.untried[p.ID] = p.Taste
 			p.Taste = min(p.Taste+tryGains, 1)
 		}
 	}
+}
+
+// triesTooMuch reports whether more of a plan than one track in 8 is a try, as where its tracks are longer and so fewer than was expected. Then only the first of the tries stay, and it has to be planned again.
+func (c *composition) triesTooMuch(tracks []planner.Placed) bool {
+	left := len(tracks) / oneTryOf
+	for _, t := range c.heard {
+		if t.Try {
+			left--
+		}
+	}
+	stay, tooMuch := map[string]*tryRecord{}, false
+	for i := len(c.heard); i < len(tracks); i++ {
+		if id := tracks[i].ID; c.isTry(id) && len(stay) < left {
+			stay[id] = c.tries[id]
+		} else if c.isTry(id) {
+			tooMuch = true
+		}
+	}
+	if !tooMuch {
+		return false
+	}
+	c.tries = stay
+	for i := range c.problem.Candidates {
+		p := &c.problem.Candidates[i]
+		if taste, tried := c.untried[p.ID]; tried && !c.isTry(p.ID) {
+			p.Taste = taste
+		}
+	}
+	return true
+}
+
+// meanSeconds is how long the candidates are on the average.
+func (c *composition) meanSeconds() float64 {
+	sum := 0.0
+	for i := range c.problem.Candidates {
+		sum += c.problem.Candidates[i].Duration
+	}
+	return sum / max(float64(len(c.problem.Candidates)), 1)
 }
 
 func (c *composition) isTry(id string) bool {

@@ -229,6 +229,37 @@ func TestTriesAreFew(t *testing.T) {
 	}
 }
 
+// However long tracks are, at most one in eight is a try.
+func TestTriesAreFewAmongLongTracks(t *testing.T) {
+	tried := 0
+	for _, longer := range []float64{0.5, 1.3, 3} {
+		h := open(t)
+		h.music.change(func(tracks []tunevector.Track) []tunevector.Track {
+			for i := range tracks {
+				tracks[i].DurationSeconds *= longer
+			}
+			return tracks
+		})
+		noise := h.opt(t, variable.AmbientNoise)
+		h.live(t, noise, 2)
+		h.now = h.now.Add(time.Hour)
+		h.read(t, noise, variable.Reading{Value: 80})
+		for seed := range int64(4) {
+			d := ai(120)
+			d.Seed = &seed
+			n, v := 0, h.create(t, d)
+			for _, track := range v.Plan.Tracks {
+				if track.Try {
+					n++
+				}
+			}
+			require.LessOrEqual(t, n*8, len(v.Plan.Tracks), "%g times as long", longer)
+			tried += n
+		}
+	}
+	require.Positive(t, tried)
+}
+
 // Music that must not train anything is neither learned from nor judged by what was learned.
 func TestOwnAnswersKeepToProvenance(t *testing.T) {
 	h := open(t)
