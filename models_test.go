@@ -15,6 +15,7 @@ import (
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/blobs"
 	"github.com/rhythmiq/rhythmiq/ml/localtrainer"
+	"github.com/rhythmiq/rhythmiq/ml/situation"
 	"github.com/rhythmiq/rhythmiq/profile"
 	"github.com/rhythmiq/rhythmiq/store/memstore"
 	"github.com/rhythmiq/rhythmiq/tunevector"
@@ -136,7 +137,15 @@ func TestModelsConfig(t *testing.T) {
 	require.Equal(t, map[string]string{"Blobs": "is required where there is a Trainer"}, rhythmiq.FieldErrors(err))
 	_, err = rhythmiq.New(rhythmiq.Config{Blobs: kept, Algorithms: []ml.Algorithm{}})
 	require.Equal(t, map[string]string{"Algorithms": "is required"}, rhythmiq.FieldErrors(err))
+	_, err = rhythmiq.New(rhythmiq.Config{Blobs: kept, Situations: []ml.Algorithm{situation.Logistic{}, situation.Logistic{}}})
+	require.Equal(t, map[string]string{"Situations": "logistic is there twice"}, rhythmiq.FieldErrors(err))
+	app = newApp(t, rhythmiq.Config{Blobs: kept, Situations: []ml.Algorithm{}})
+	require.NotNil(t, app.Models)
+	require.Nil(t, app.Situations, "none are to be trained")
+	require.NoError(t, app.Sweep(t.Context()))
 	app = newApp(t, rhythmiq.Config{Store: s, Blobs: kept, Trainer: trainer})
+	_, err = app.Situations.Train(t.Context(), nil)
+	require.ErrorIs(t, err, ml.ErrTooFewAnswers)
 	_, err = app.Models.Train(t.Context(), nil)
 	require.ErrorIs(t, err, ml.ErrTooLittle)
 	require.ErrorIs(t, err, rhythmiq.ErrConflict)

@@ -168,7 +168,7 @@ func (c Config) models(a *App) (*ml.Recommender, *ml.Situations, error) {
 			return a.TuneVectors.Answers(ctx, profileID, until) // which is made later, since it asks the models
 		},
 	})
-	wrong.add(err, "Situations.", "Algorithms")
+	wrong.add(err, "Situations", "Algorithms")
 	return taste, situations, wrong.err()
 }
 
