@@ -137,7 +137,7 @@ func (c *course) optOut(t *testing.T, s *ml.Situations, id uuid.UUID) {
 func TestSituationsTrainServeAndSwap(t *testing.T) {
 	t.Parallel()
 	c := newCourse(t, 24, planted)
-	one, two := c.instance(t), c.instance(t)
+	one, two := c.instance(t, func(o *ml.SituationOptions) { o.Select.Trials, o.Select.Seed, o.Select.Threads = 1, 1, 1 }), c.instance(t)
 	require.Nil(t, one.Prior())
 	require.Zero(t, one.Prior().Trust())
 	require.False(t, one.Prior().Knows("noise"))
@@ -366,6 +366,9 @@ func TestSituationsLastADay(t *testing.T) {
 	require.NotNil(t, idle.Prior())
 	c.clock.add(time.Second)
 	require.Nil(t, idle.Prior(), "by its own clock")
+	fresh := c.instance(t)
+	require.NoError(t, fresh.Poll(t.Context()))
+	require.Nil(t, fresh.Prior(), "nor is it loaded any more")
 	_, live = idle.Live()
 	require.False(t, live)
 	require.NoError(t, idle.Poll(t.Context()))
@@ -381,6 +384,17 @@ func TestSituationsLastADay(t *testing.T) {
 	c.clock.add(time.Hour)
 	require.NoError(t, s.RetrainIfDue(t.Context()))
 	require.NotNil(t, s.Prior())
+
+	// The files of a job that will not go on are no exception.
+	fails = true
+	c.clock.add(21 * time.Hour)
+	require.ErrorIs(t, s.RetrainIfDue(t.Context()), errBroken)
+	w, err := c.kept.Create(t.Context(), "checkpoints/situations-of-a-job-that-was-cut-off.safetensors")
+	require.NoError(t, err)
+	require.NoError(t, w.Commit(t.Context()))
+	c.clock.add(10 * time.Hour)
+	require.ErrorIs(t, s.RetrainIfDue(t.Context()), errBroken)
+	require.Empty(t, c.files(t))
 }
 
 // switching is one of several trainers.
@@ -555,13 +569,13 @@ func TestTooFewAnswers(t *testing.T) {
 				c.answers[id] = all[:40]
 			}
 		}
+		require.NoError(t, c.Refresh(t.Context()))
 		s := c.instance(t)
+		require.NoError(t, s.RetrainIfDue(t.Context()), "that is no error")
 		_, err := s.Train(t.Context(), nil)
 		require.ErrorIs(t, err, ml.ErrTooFewAnswers, name)
 		require.Equal(t, fault.Conflict, fault.KindOf(err))
 		require.NotErrorIs(t, err, ml.ErrTooLittle)
-		require.NoError(t, c.Refresh(t.Context()))
-		require.NoError(t, s.RetrainIfDue(t.Context()), "that is no error")
 	}
 }
 
