@@ -347,7 +347,7 @@ func (s *Service) askAnywhere(ctx context.Context, g *gathering, c *composition,
 	slices.SortFunc(found, func(a, b likely) int {
 		return cmp.Or(cmp.Compare(b.probability, a.probability), cmp.Compare(a.track.ID, b.track.ID))
 	})
-	for _, f := range first(found, anywhereCandidates) {
+	for _, f := range first(found, c.asked(anywhereCandidates)) {
 		g.add(*f.track, planner.AllStages)
 	}
 	return nil

@@ -60,32 +60,74 @@ func numbers(found []int) []uint32 {
 // sample returns limit of the tracks, which are more, each as likely as another, in the order they come in.
 func sample(tracks []uint32, limit int, seed uint64) []uint32 {
 	// Every track draws a number, and the lowest win. Sorting only those that may win keeps it linear.
-	type ticket struct{ draw, place uint32 }
 	var tickets []ticket
+	draw := drawing(seed)
 	for most := uint64(0); len(tickets) < limit; {
 		most += 2 * uint64(limit) * (1 << 32) / uint64(len(tracks))
 		tickets = tickets[:0]
-		for i, n := range tracks {
-			if draw := chance(seed, n); uint64(draw) < most {
-				tickets = append(tickets, ticket{draw, uint32(i)})
+		for _, n := range tracks {
+			if drawn := draw(n); uint64(drawn) < most {
+				tickets = append(tickets, ticket{drawn, n})
 			}
 		}
 	}
-	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Or(cmp.Compare(a.draw, b.draw), cmp.Compare(a.place, b.place)) })
-	tickets = tickets[:limit]
-	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Compare(a.place, b.place) })
-	out := make([]uint32, limit)
-	for i, t := range tickets {
-		out[i] = tracks[t.place]
+	return winners(tickets, limit)
+}
+
+// some returns limit of the tracks that pass, each as likely as another, in order; all of them where they are no more. It is sample of all of them, but first draws, since most need then not be
+// looked at.
+func (c *Catalog) some(f *filter, limit int, seed uint64) []uint32 {
+	var tickets []ticket
+	draw, total := drawing(seed), len(c.id)
+	if f.terms != nil {
+		total = f.most
 	}
+	const all = 1 << 32
+	for most := uint64(0); len(tickets) < limit && most < all; {
+		most = min(4*most+4*uint64(limit)*all/uint64(max(total, 1)), all)
+		tickets = tickets[:0]
+		take := func(n uint32) {
+			if drawn := draw(n); uint64(drawn) < most && c.passes(n, f) {
+				tickets = append(tickets, ticket{drawn, n})
+			}
+		}
+		if f.terms == nil {
+			for n := range uint32(len(c.id)) {
+				take(n)
+			}
+			continue
+		}
+		for n := range c.index.With(f.terms) {
+			take(uint32(n))
+		}
+		slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Compare(a.track, b.track) })
+		tickets = slices.Compact(tickets)
+	}
+	return winners(tickets, min(limit, len(tickets)))
+}
+
+// ticket is the number that a track has drawn.
+type ticket struct{ drawn, track uint32 }
+
+// winners are the n tracks that drew the lowest numbers, in order.
+func winners(tickets []ticket, n int) []uint32 {
+	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Or(cmp.Compare(a.drawn, b.drawn), cmp.Compare(a.track, b.track)) })
+	out := make([]uint32, n)
+	for i, t := range tickets[:n] {
+		out[i] = t.track
+	}
+	slices.Sort(out)
 	return out
 }
 
-// chance is a number that looks like chance and depends on nothing but seed and track.
-func chance(seed uint64, track uint32) uint32 {
+// drawing gives numbers that look like chance and depend on nothing but seed and track.
+func drawing(seed uint64) func(track uint32) uint32 {
 	d := dice(seed)
-	d = dice(d.next() ^ uint64(track))
-	return uint32(d.next() >> 32)
+	of := d.next()
+	return func(track uint32) uint32 {
+		d := dice(of ^ uint64(track))
+		return uint32(d.next() >> 32)
+	}
 }
 
 // buildIndex prepares along.

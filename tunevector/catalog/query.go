@@ -46,7 +46,7 @@ func (c *Catalog) Candidates(ctx context.Context, q tunevector.CandidateQuery) (
 	case len(q.Along) > 0:
 		found = c.along(q, &f)
 	default:
-		found = c.choose(c.all(&f), q)
+		found = c.some(&f, q.Limit, q.Seed)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

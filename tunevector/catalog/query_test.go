@@ -213,3 +213,38 @@ func (e *endsLater) Err() error {
 	e.asked = true
 	return nil
 }
+
+// Tracks from anywhere are as many as are asked for, all that pass where these are no more, and fewer are some of more; whatever the filter.
+func TestSome(t *testing.T) {
+	c := Demo()
+	for _, q := range []tunevector.CandidateQuery{
+		{}, {Kind: tunevector.Podcast}, {ExcludeExplicit: true}, {MaxSeconds: 200}, {Genres: []string{"rock"}}, {Genres: []string{"jazz", "blues", "rock"}, MaxSeconds: 240},
+	} {
+		ids := func(limit int) []string {
+			q.Limit, q.Seed = limit, 5
+			found, err := c.Candidates(t.Context(), q)
+			require.NoError(t, err)
+			all := make([]string, len(found))
+			for i := range found {
+				all[i] = found[i].ID
+			}
+			return all
+		}
+		all := ids(10_000)
+		require.NotEmpty(t, all)
+		before := []string{}
+		for _, limit := range []int{1, 2, 5, 20, 100, 400, 2000} {
+			some := ids(limit)
+			require.Len(t, some, min(limit, len(all)), "%+v", q)
+			require.Subset(t, some, before)
+			require.Subset(t, all, some)
+			at := -1
+			for _, id := range some { // in order, none twice
+				i := slices.Index(all, id)
+				require.Greater(t, i, at)
+				at = i
+			}
+			before = some
+		}
+	}
+}

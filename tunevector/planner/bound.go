@@ -38,6 +38,9 @@ import (
 // than a bucket, which the program could not tell from no time passing.
 const boundBuckets = 96
 
+// quickBuckets is the same where one pass must do.
+const quickBuckets = 72
+
 // boundLevels are how much finer than that the buckets are, and what share of the passes each level gets.
 var boundLevels = []struct {
 	finer int
@@ -437,7 +440,7 @@ func (b *bounder) tighten(ctx context.Context, cost float64, passes int) (float6
 	return best, ctx.Err() == nil
 }
 
-// firstBuckets is the number of buckets of the first level, 0 where they would be too many. A quick bound has fewer where less than an hour is left.
+// firstBuckets is the number of buckets of the first level, 0 where they would be too many.
 func (b *bounder) firstBuckets(quick bool) int {
 	remaining := b.in.duration - b.in.elapsed
 	most := float64(maxStarts / (b.n * (len(b.pins) + 1)))
@@ -445,11 +448,10 @@ func (b *bounder) firstBuckets(quick bool) int {
 	if least > most {
 		return 0
 	}
-	buckets := max(least, min(boundBuckets*remaining/3600, most))
-	if !quick {
-		buckets = max(buckets, boundBuckets)
+	if quick {
+		return int(max(least, min(quickBuckets*remaining/3600, most)))
 	}
-	return int(buckets)
+	return int(max(boundBuckets, least, min(boundBuckets*remaining/3600, most)))
 }
 
 // climb moves the prices by the subgradients of passes, and leaves them where the bound was best.

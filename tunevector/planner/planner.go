@@ -158,7 +158,7 @@ type Effort struct {
 	Beam int
 	// Moves is how many changes the local search may try.
 	Moves int
-	// BoundPasses is how many times the bound is tightened. 1 is a quick bound: time is cut no finer than into 96 buckets an hour.
+	// BoundPasses is how many times the bound is tightened. 1 is a quick bound: time is cut no finer than into 50 seconds.
 	BoundPasses int
 }
 
