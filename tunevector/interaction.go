@@ -357,7 +357,7 @@ func (n *news) reasons() []string {
 }
 
 // surroundingsChanged is the hook of package variable. Any change re-plans the playing ai vectors (where more than mostBent play, those
-// made last), ratings teach as well, and an ended consent takes along what was learned under it. Plans of other vectors that were made under it are dropped by whoever reads
+// made last), ratings teach as well, and an ended consent takes along what was learned under it. Plans of other vectors that were made under it lose what it gave them, and are made anew by whoever reads
 // them next.
 func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) error {
 	if c.OptedOut != uuid.Nil {
@@ -390,6 +390,9 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 		if all, asked := ctx.Value(replannedKey{}).(*[]Replanned); asked && replanned != nil {
 			*all = append(*all, *replanned)
 		}
+	}
+	if c.OptedOut != uuid.Nil {
+		return s.withhold(ctx, c.ProfileID, c.OptedOut)
 	}
 	return nil
 }

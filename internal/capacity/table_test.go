@@ -81,7 +81,7 @@ func rows() []row {
 			name: "DeleteProfile", method: del, path: "/me?cascade=true", reads: "login! profile! users/me/*! interactions/*/reading#*! interactions/me/event#*!",
 			writes: "[profile gate login] vector#* plan#* playing#* variable#* variable-type#* preferences learned api-key* interactions/*/* [users/*/claim]",
 			jobs:   4 + 4, // the deletion and the mark on the profile, put and deleted in transactions
-			why:    "each kind is listed by itself, in pages; the consents end one by one, each with a job, before their readings are deleted",
+			why:    "each kind is listed by itself, in pages; the consents end one by one, each with a job, before their readings are deleted, and it is noted for models that something was withdrawn",
 		},
 		{
 			name: "ExportProfile", method: get, path: "/me/export",
@@ -153,7 +153,7 @@ func rows() []row {
 			reads:  "login! variable#{variable}! interactions/*/reading#*! learned! playing#* vector#{vector}! plan#{vector}#*!" + listening,
 			writes: "[variable#* variable-type#*] interactions/*/reading#* learned [vector#* plan#*]",
 			jobs:   2 + 1, // put with the end of the consent, and deleted
-			why:    whyFresh + "; which vectors play is read strongly",
+			why:    whyFresh + "; which vectors play is read strongly, and so are those made under the consent; it is noted for models that something was withdrawn",
 		},
 		{
 			name: "RecordReadings, nothing plays", method: post, path: "/me/variables/{variable}/readings", content: func(h *house) any {
