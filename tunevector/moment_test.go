@@ -119,6 +119,7 @@ func TestTellWhatWasDone(t *testing.T) {
 		{TrackID: "d", Action: ml.Complete, At: now.Add(time.Minute)}, // not yet
 		{TrackID: "a", Action: ml.Like, At: now.Add(-time.Minute)},
 		{TrackID: "a", Action: ml.Complete, At: now.Add(-2 * time.Minute)},
+		{TrackID: "lent", Action: ml.Skip, PositionSeconds: seconds(200), At: now.Add(-3 * time.Minute)}, // nothing is learned from it
 		{TrackID: "b", Action: ml.Skip, PositionSeconds: seconds(10), At: now.Add(-5 * time.Minute)},
 		{TrackID: "c", Action: ml.Complete, At: now.Add(-6 * time.Minute)},
 		{TrackID: "d", Action: ml.Skip, PositionSeconds: seconds(20), At: now.Add(-2 * time.Hour)},
@@ -130,9 +131,9 @@ func TestTellWhatWasDone(t *testing.T) {
 	require.InDelta(t, 30, m.Numbers["patience"], 1e-9)
 	require.InDelta(t, 0.3, m.Numbers["just-energy"], 1e-9)
 	require.InDelta(t, 90, m.Numbers["just-tempo"], 1e-9)
-	require.InDelta(t, mean([]float64{0.8, 0.4, did[3].Strength()}), m.Numbers["just-liked"], 1e-9)
+	require.InDelta(t, mean([]float64{0.8, 0.4, did[4].Strength()}), m.Numbers["just-liked"], 1e-9)
 	m = ml.Moment{Numbers: map[string]float64{}}
-	did[6:].tell(m, now, tracks)
+	did[7:].tell(m, now, tracks)
 	require.Empty(t, m.Numbers, "too few skips, and nothing lately")
 }
 
