@@ -61,9 +61,7 @@ func New(c Config) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Situations != nil {
-		a.Variables.OnWithdrawal(a.Situations.Withdrawn)
-	}
+	a.Variables.OnWithdrawal(a.Learning.Withdrawn) // also without models here: another instance may have some
 	// The order in which a listener's things are deleted: the vectors first, since they are made from the rest, and
 	// what a change of variables sets off finds none to plan; the log last, since learning goes on from it.
 	// (But links end before that: what is told of their music is logged as long as they are there.)

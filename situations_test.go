@@ -2,6 +2,7 @@ package rhythmiq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -287,4 +288,26 @@ func TestAWithdrawalIsNotedInTheEnd(t *testing.T) {
 	_, err = app.Variables.Resume(t.Context())
 	require.NoError(t, err)
 	require.True(t, noted())
+}
+
+// An instance without models notes what is withdrawn for those that have some.
+func TestWithdrawalIsNotedWithoutModels(t *testing.T) {
+	s := memstore.New(nil)
+	app := newApp(t, rhythmiq.Config{Store: s, Music: demo()})
+	require.Nil(t, app.Situations)
+	ada := register(t, app, 1)
+	noise, err := app.Variables.Create(t.Context(), ada.ID, variable.Addition{Type: variable.AmbientNoise, OptedIn: true})
+	require.NoError(t, err)
+	noted := func() store.Version {
+		item, err := s.Get(t.Context(), store.Key{Table: store.Models, Partition: store.HashPartition("ml", "registry-of-situations"), Sort: "withdrawn"}, store.Strong)
+		if errors.Is(err, store.ErrNotFound) {
+			return store.Version{}
+		}
+		require.NoError(t, err)
+		return item.Version
+	}
+	require.Zero(t, noted())
+	_, err = app.Variables.Update(t.Context(), ada.ID, noise.ID, variable.Changes{OptedIn: ptr(false)}, store.Version{})
+	require.NoError(t, err)
+	require.NotZero(t, noted())
 }

@@ -74,21 +74,16 @@ type Version struct {
 // Registry knows the versions of the models of one kind: what each was made of, how good it is, which one is live and which were so before. It stands in the models table,
 // so that all instances see the same; several may write at once. It is safe for concurrent use.
 type Registry struct {
-	store     store.Store
-	blobs     Blobs
-	kind      ModelKind
-	partition store.Partition
-	now       func() time.Time
+	store store.Store
+	blobs Blobs
+	kind  ModelKind
+	now   func() time.Time
 }
 
 // NewRegistry returns the Registry of a kind in a store, of models in blobs. now may be nil: time.Now.
 func NewRegistry(s store.Store, b Blobs, kind ModelKind, now func() time.Time) (*Registry, error) {
 	var f fault.Fields
-	partitions := map[ModelKind]store.Partition{
-		OfTaste: store.HashPartition("ml", "registry"), OfSituations: store.HashPartition("ml", "registry-of-situations"),
-	}
-	partition, known := partitions[kind]
-	if !known {
+	if kind != OfTaste && kind != OfSituations {
 		f.Add("kind", "must be one of %s, %s", OfTaste, OfSituations)
 	}
 	if s == nil {
@@ -100,7 +95,7 @@ func NewRegistry(s store.Store, b Blobs, kind ModelKind, now func() time.Time) (
 	if now == nil {
 		now = time.Now
 	}
-	return &Registry{s, b, kind, partition, now}, f.Err()
+	return &Registry{s, b, kind, now}, f.Err()
 }
 
 const (
@@ -108,8 +103,14 @@ const (
 	liveSort      = "live"
 )
 
-func (r *Registry) key(sort string) store.Key {
-	return store.Key{Table: store.Models, Partition: r.partition, Sort: sort}
+func (r *Registry) key(sort string) store.Key { return r.kind.key(sort) }
+
+func (k ModelKind) key(sort string) store.Key {
+	name := "registry"
+	if k == OfSituations {
+		name = "registry-of-situations"
+	}
+	return store.Key{Table: store.Models, Partition: store.HashPartition("ml", name), Sort: sort}
 }
 
 func (r *Registry) versionKey(id uuid.UUID) store.Key { return r.key(versionPrefix + id.String()) }
@@ -150,7 +151,7 @@ func (r *Registry) item(v Version) (store.Item, error) {
 // Versions returns all versions, the newest first.
 func (r *Registry) Versions(ctx context.Context) ([]Version, error) {
 	all := []Version{}
-	q := store.Query{Table: store.Models, Partition: r.partition, Prefix: versionPrefix, Descending: true, Read: store.Strong}
+	q := store.Query{Table: store.Models, Partition: r.key("").Partition, Prefix: versionPrefix, Descending: true, Read: store.Strong}
 	for item, err := range store.All(ctx, r.store, q) {
 		if err != nil {
 			return nil, err

@@ -101,8 +101,11 @@ var ErrTooFewAnswers = fault.New(fault.Conflict, "There is not enough to learn s
 
 // Withdrawn notes that something was withdrawn which models may have learned from: a consent has ended. From the next training on nothing that was trained before is used, see [Situations]. It must be called after
 // what was withdrawn is out of reach of the function that returns answers.
-func (s *Situations) Withdrawn(ctx context.Context) error {
-	return store.Settle(ctx, s.log.store, store.Put(store.Item{Key: s.registry.key(withdrawnSort), Body: []byte(`{}`)}, store.None))
+func (s *Situations) Withdrawn(ctx context.Context) error { return s.log.Withdrawn(ctx) }
+
+// Withdrawn is [Situations.Withdrawn] for an instance that has no models, beside others that do.
+func (s *Service) Withdrawn(ctx context.Context) error {
+	return store.Settle(ctx, s.store, store.Put(store.Item{Key: OfSituations.key(withdrawnSort), Body: []byte(`{}`)}, store.None))
 }
 
 // withdrawn names what has been withdrawn so far: by the version, which is another each time.
