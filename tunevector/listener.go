@@ -37,25 +37,32 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 		return nil, err
 	}
 	l.linked = len(guard) > 0
-	if l.snapshot, err = s.variables.Snapshot(ctx, profileID); err != nil {
-		return nil, err
-	}
-	if l.taste, err = s.preferences.Taste(ctx, profileID, l.snapshot.Live); err != nil {
-		return nil, err
-	}
-	if l.popular, err = s.learning.Popularity(ctx); err != nil {
-		return nil, err
-	}
-	if l.did, err = s.newest(ctx, profileID, logged); err != nil {
-		return nil, err
-	}
-	l.history = historyOf(l.did)
-	if l.suited, err = s.models.For(ctx, l.history.strengths()); err != nil {
+	if err = together(ctx, func(ctx context.Context) (err error) {
+		l.snapshot, err = s.variables.Snapshot(ctx, profileID)
+		return err
+	}, func(ctx context.Context) (err error) {
+		l.did, err = s.newest(ctx, profileID, logged)
+		l.history = historyOf(l.did)
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	l.prior = s.situations.Prior()
-	l.own, err = s.ownOf(ctx, l)
-	return l, err
+	if err = together(ctx, func(ctx context.Context) (err error) {
+		l.suited, err = s.models.For(ctx, l.history.strengths())
+		return err
+	}, func(ctx context.Context) (err error) {
+		l.own, err = s.ownOf(ctx, l)
+		return err
+	}, func(ctx context.Context) (err error) {
+		if l.taste, err = s.preferences.Taste(ctx, profileID, l.snapshot.Live); err == nil {
+			l.popular, err = s.learning.Popularity(ctx)
+		}
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // listenerOnce reads what is known of a listener once for all vectors that one call plans anew.

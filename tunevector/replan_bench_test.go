@@ -201,7 +201,7 @@ var tastes = sync.OnceValue(func() *ml.Recommender {
 	must(err)
 	artifact, err := trainer.Train(ctx, ml.Job{ID: "one", Algorithm: als.Algorithm{}, Values: ml.Values{"iterations": "2"}, Data: d}, nil)
 	must(err)
-	r, err := ml.NewRecommender(log, ml.RecommenderOptions{Algorithms: []ml.Algorithm{als.Algorithm{}}, Blobs: kept, Trainer: trainer})
+	r, err := ml.NewRecommender(log, ml.RecommenderOptions{Algorithms: []ml.Algorithm{als.Algorithm{}}, Blobs: kept, Trainer: trainer, Precision: ml.INT8})
 	must(err)
 	v, err := r.Registry().Register(ctx, ml.Version{Algorithm: "als", Artifact: artifact})
 	must(err)

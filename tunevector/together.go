@@ -1,0 +1,27 @@
+package tunevector
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// together does what does not wait for one another side by side, and returns when all of it is over: with the first error, for which the others are called
+// off. A panic, as of the host's provider of music, comes out of together, so that whoever guards the caller against that guards these, too.
+func together(ctx context.Context, parts ...func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	panics := make([]any, len(parts))
+	for i, part := range parts {
+		group.Go(func() error {
+			defer func() { panics[i] = recover() }()
+			return part(ctx)
+		})
+	}
+	err := group.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
+	return err
+}
