@@ -55,16 +55,11 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 	if len(c.def.Stages) == 0 {
 		q.Limit = c.asked(candidateLimit(rest, rest))
 		q.Along = c.samples(elapsed, c.seconds())
-		if err := s.ask(ctx, g, c, q, planner.AllStages); err != nil {
-			return nil, err
+		found, err := s.findAll(ctx, s.finds(q), s.findsSuited(c, nil), s.findsAnywhere(c, q), s.findsLikedGenres(c, q), s.findsLikedArtists(c, q))
+		for i := range found {
+			g.take(c, &found[i], planner.AllStages)
 		}
-		if err := s.addSuited(ctx, g, c, nil, planner.AllStages); err != nil {
-			return nil, err
-		}
-		if err := s.askAnywhere(ctx, g, c, q); err != nil {
-			return nil, err
-		}
-		return g, s.askLiked(ctx, g, c, q, planner.AllStages)
+		return g, err
 	}
 	from := 0.0
 	for i, stage := range c.problem.Stages {
@@ -74,18 +69,17 @@ func (s *Service) gather(ctx context.Context, c *composition) (*gathering, error
 			sq.Genres = []string{c.def.Stages[i].genre()}
 			sq.Limit = c.asked(candidateLimit(stage.End-begin, rest))
 			sq.Along = c.samples(begin, stage.End)
-			before := len(g.tracks)
-			if err := s.ask(ctx, g, c, sq, planner.Stages(i)); err != nil {
+			found, err := s.findAll(ctx, s.finds(sq), s.findsSuited(c, sq.Genres), s.findsLikedArtists(c, sq))
+			if err != nil {
 				return nil, err
 			}
+			before := len(g.tracks)
+			g.take(c, &found[0], planner.Stages(i))
 			if len(g.tracks) == before && !slices.ContainsFunc(g.stages, func(set planner.StageSet) bool { return set.Has(i) }) {
 				return nil, s.nothingFor(ctx, c, sq)
 			}
-			if err := s.addSuited(ctx, g, c, sq.Genres, planner.Stages(i)); err != nil {
-				return nil, err
-			}
-			if err := s.askLiked(ctx, g, c, sq, planner.Stages(i)); err != nil {
-				return nil, err
+			for j := range found[1:] {
+				g.take(c, &found[1+j], planner.Stages(i))
 			}
 		}
 		from = stage.End
@@ -119,58 +113,94 @@ func (c *composition) samples(from, to float64) []Features {
 	return points
 }
 
-// ask adds the answer to one query, without what must not be in the plan.
-func (s *Service) ask(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
-	tracks, err := s.music.Candidates(ctx, q)
-	if err != nil {
-		return err
-	}
-	g.shortlisted = g.shortlisted || len(tracks) >= q.Limit
-	g.tracks = slices.Grow(g.tracks, len(tracks))
-	for i := range tracks {
-		if c.allows(&tracks[i]) {
-			g.add(tracks[i], stages)
-		}
-	}
-	return nil
+// finding is what was found for one question.
+type finding struct {
+	tracks      []Track
+	shortlisted bool // there is more than was asked for
 }
 
-// addSuited adds what suits the listener best as the model of taste has it, wherever it is to the arc: of some genres, or of all.
-func (s *Service) addSuited(ctx context.Context, g *gathering, c *composition, genres []string, stages planner.StageSet) error {
-	ids, err := c.listener.suited.Best(ctx, c.asked(likedCandidates), ml.Filter{Tags: genres, Exclude: c.def.Excluded})
-	if err != nil {
-		return err
-	}
-	found := make(map[string]*Track, len(ids))
-	if err := s.load(ctx, c.listener.id, found, ids); err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if t := found[id]; t != nil && c.allows(t) {
-			g.add(*t, stages)
-		}
-	}
-	return nil
-}
+type find func(context.Context) (finding, error)
 
-// askLiked asks for music of the genres and artists that the listener likes, near the arc. Where the stages
-// name the genres, only artists are asked for.
-func (s *Service) askLiked(ctx context.Context, g *gathering, c *composition, q CandidateQuery, stages planner.StageSet) error {
-	q.Limit = c.asked(likedCandidates)
-	q.Along, q.Beside = thinned(q.Along), true
-	if genres := first(c.listener.taste.Genres(), likedNames); len(genres) > 0 && len(c.def.Stages) == 0 {
-		liked := q
-		liked.Genres = genres
-		if err := s.ask(ctx, g, c, liked, stages); err != nil {
+// findAll finds all of it, in the order given. It is looked for side by side but where the provider lends: what is asked of such a one may have it search, and so
+// change what it answers to what is asked next, while the same plan is to be made of the same music.
+func (s *Service) findAll(ctx context.Context, finds ...find) ([]finding, error) {
+	found := make([]finding, len(finds))
+	parts := make([]func(context.Context) error, len(finds))
+	for i, f := range finds {
+		parts[i] = func(ctx context.Context) (err error) {
+			found[i], err = f(ctx)
 			return err
 		}
 	}
-	if artists := first(c.listener.taste.Artists(), likedNames); len(artists) > 0 {
-		liked := q
-		liked.Artists = artists
-		return s.ask(ctx, g, c, liked, stages)
+	if _, lends := s.music.(Lender); lends {
+		return found, inTurn(ctx, parts...)
 	}
-	return nil
+	return found, together(ctx, parts...)
+}
+
+// take adds what was found, without what must not be in the plan.
+func (g *gathering) take(c *composition, found *finding, stages planner.StageSet) {
+	g.shortlisted = g.shortlisted || found.shortlisted
+	g.tracks = slices.Grow(g.tracks, len(found.tracks))
+	g.stages = slices.Grow(g.stages, len(found.tracks))
+	for i := range found.tracks {
+		if c.allows(&found.tracks[i]) {
+			g.add(found.tracks[i], stages)
+		}
+	}
+}
+
+// finds is the answer to one query.
+func (s *Service) finds(q CandidateQuery) find {
+	return func(ctx context.Context) (finding, error) {
+		tracks, err := s.music.Candidates(ctx, q)
+		return finding{tracks, len(tracks) >= q.Limit}, err
+	}
+}
+
+func findsNothing(context.Context) (finding, error) { return finding{}, nil }
+
+// findsSuited is what suits the listener best as the model of taste has it, wherever it is to the arc: of some genres, or of all.
+func (s *Service) findsSuited(c *composition, genres []string) find {
+	return func(ctx context.Context) (f finding, err error) {
+		ids, err := c.listener.suited.Best(ctx, c.asked(likedCandidates), ml.Filter{Tags: genres, Exclude: c.def.Excluded})
+		if err != nil {
+			return f, err
+		}
+		found := make(map[string]*Track, len(ids))
+		if err := s.load(ctx, c.listener.id, found, ids); err != nil {
+			return f, err
+		}
+		f.tracks = make([]Track, 0, len(ids))
+		for _, id := range ids {
+			if t := found[id]; t != nil {
+				f.tracks = append(f.tracks, *t)
+			}
+		}
+		return f, nil
+	}
+}
+
+// findsLikedGenres is music of the genres that the listener likes, near the arc.
+func (s *Service) findsLikedGenres(c *composition, q CandidateQuery) find {
+	if q.Genres = first(c.listener.taste.Genres(), likedNames); len(q.Genres) == 0 {
+		return findsNothing
+	}
+	return s.finds(c.besides(q))
+}
+
+// findsLikedArtists is likewise of the artists, of the genres that the query names.
+func (s *Service) findsLikedArtists(c *composition, q CandidateQuery) find {
+	if q.Artists = first(c.listener.taste.Artists(), likedNames); len(q.Artists) == 0 {
+		return findsNothing
+	}
+	return s.finds(c.besides(q))
+}
+
+// besides is a query as it is asked for what is liked.
+func (c *composition) besides(q CandidateQuery) CandidateQuery {
+	q.Limit, q.Along, q.Beside = c.asked(likedCandidates), thinned(q.Along), true
+	return q
 }
 
 // thinned is every third point of an arc. What is liked is rarer than music in general: searching for it costs more for each

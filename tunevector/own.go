@@ -322,35 +322,37 @@ func (c *composition) weigh() {
 // anywhereCandidates is how many are kept of what was looked at anywhere.
 const anywhereCandidates = 150
 
-// askAnywhere adds, where the arc is nobody's wish, of a sample of all music what the listener would answer best to now, wherever it is to the arc.
-func (s *Service) askAnywhere(ctx context.Context, g *gathering, c *composition, q CandidateQuery) error {
+// findsAnywhere is, where the arc is nobody's wish, of a sample of all music what the listener would answer best to now, wherever it is to the arc.
+func (s *Service) findsAnywhere(c *composition, q CandidateQuery) find {
 	if !c.open() {
-		return nil
+		return findsNothing
 	}
 	q.Along = nil
-	sample, err := s.music.Candidates(ctx, q)
-	if err != nil {
-		return err
-	}
-	g.shortlisted = g.shortlisted || len(sample) >= q.Limit
-	type likely struct {
-		track       *Track
-		probability float64
-	}
-	var found []likely
-	for i := range sample {
-		t := &sample[i]
-		if item, permitted := t.Item(); permitted && c.allows(t) {
-			found = append(found, likely{t, c.now.judge.OfNew(item).Probability + c.now.told(item)})
+	return func(ctx context.Context) (finding, error) {
+		sample, err := s.finds(q)(ctx)
+		if err != nil {
+			return finding{}, err
 		}
+		type likely struct {
+			track       *Track
+			probability float64
+		}
+		found := make([]likely, 0, len(sample.tracks))
+		for i := range sample.tracks {
+			t := &sample.tracks[i]
+			if item, permitted := t.Item(); permitted && c.allows(t) {
+				found = append(found, likely{t, c.now.judge.OfNew(item).Probability + c.now.told(item)})
+			}
+		}
+		slices.SortFunc(found, func(a, b likely) int {
+			return cmp.Or(cmp.Compare(b.probability, a.probability), cmp.Compare(a.track.ID, b.track.ID))
+		})
+		best := finding{shortlisted: sample.shortlisted}
+		for _, f := range first(found, c.asked(anywhereCandidates)) {
+			best.tracks = append(best.tracks, *f.track)
+		}
+		return best, nil
 	}
-	slices.SortFunc(found, func(a, b likely) int {
-		return cmp.Or(cmp.Compare(b.probability, a.probability), cmp.Compare(a.track.ID, b.track.ID))
-	})
-	for _, f := range first(found, c.asked(anywhereCandidates)) {
-		g.add(*f.track, planner.AllStages)
-	}
-	return nil
 }
 
 // sessionShare is how much less a moment of the session says of tracks like its own, once all the listener's answers, its own among them, say what they like.

@@ -25,3 +25,13 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 	}
 	return err
 }
+
+// inTurn does what together does, one after the other.
+func inTurn(ctx context.Context, parts ...func(context.Context) error) error {
+	for _, part := range parts {
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
