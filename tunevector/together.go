@@ -20,7 +20,7 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 	err := group.Wait()
 	for _, p := range panics {
 		if p != nil {
-			panic(p)
+			panic(p) //nolint:forbidigo // it is another's, and goes where it would have gone
 		}
 	}
 	return err
