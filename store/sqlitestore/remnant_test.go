@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -226,4 +227,46 @@ func TestOverwriteGap(t *testing.T) {
 	first := append(make([]byte, firstPageHeader), page(0, 13, 2, firstPageHeader+40)...)
 	require.True(t, overwriteGap(first, true))
 	require.Equal(t, make([]byte, 28), first[firstPageHeader+12:firstPageHeader+40])
+}
+
+// A transaction that was undone, or cut off by a kill, can have left pages in the log that the file never got.
+func TestScrubAfterUndone(t *testing.T) {
+	t.Parallel()
+	w := wear(t)
+	w.apply(t, 40)
+	undone := errors.New("undone")
+	require.ErrorIs(t, w.writer.do(t.Context(), 1, func(ctx context.Context) error {
+		for i := range 400 { // more than SQLite holds in memory
+			k := store.Key{Table: store.Users, Partition: store.Partition{1}, Sort: fmt.Sprintf("undone%d", i)}
+			put := store.Put(store.Item{Key: k, Body: []byte(`{"x":"` + strings.Repeat("y", 20_000) + `"}`)}, store.None)
+			if err := w.writeOne(ctx, &put); err != nil {
+				return err
+			}
+		}
+		return undone
+	}), undone)
+	pages, err := loggedPages(w.writer.log)
+	require.NoError(t, err)
+	var size int
+	require.NoError(t, w.reading.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&size))
+	require.Greater(t, int(pages[len(pages)-1]), size, "or else this shows nothing")
+	require.NoError(t, w.Scrub(t.Context()))
+	require.Zero(t, w.writer.logSize())
+}
+
+func TestKnownPages(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pages []uint32
+		count uint32
+		want  []uint32
+	}{
+		"all":             {[]uint32{1, 2, 7}, 7, []uint32{1, 2, 7}},
+		"behind the end":  {[]uint32{1, 7, 8, 9}, 7, []uint32{1, 7}},
+		"of no log":       {[]uint32{0, 1}, 7, []uint32{1}},
+		"of a large file": {[]uint32{1, 7}, mostPages - 1, []uint32{1, 7}},
+		"of a huge file":  {[]uint32{1, 7}, mostPages, nil}, // the first page of an overflow can begin with 2, as inner pages do
+	} {
+		require.Equal(t, c.want, known(c.pages, c.count), name)
+	}
 }

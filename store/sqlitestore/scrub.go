@@ -38,11 +38,12 @@ const (
 const (
 	pageQuery       = "SELECT data FROM sqlite_dbpage WHERE pgno = ?1"
 	pageStatement   = "UPDATE sqlite_dbpage SET data = ?2 WHERE pgno = ?1"
+	countQuery      = "SELECT page_count FROM pragma_page_count"
 	vacuumQuery     = "SELECT auto_vacuum FROM pragma_auto_vacuum"
 	truncateLog     = "PRAGMA wal_checkpoint(TRUNCATE)"
 	waitForNobody   = "PRAGMA busy_timeout = 0"
 	waitAgain       = "PRAGMA busy_timeout = 5000"
-	mostPages       = 1 << 25 // from which on a page that is no B-tree's can begin like one
+	mostPages       = 1 << 25 // of a file in which no page but a B-tree's can begin like one: others begin with the number of another page
 	firstPageHeader = 100     // bytes before the B-tree's in the first page
 )
 
@@ -106,7 +107,11 @@ func (w *writer) overwriteGaps(ctx context.Context) error {
 	if err != nil {
 		return w.undo(ctx, err)
 	}
-	for _, number := range pages {
+	var count uint32
+	if err := w.conn.QueryRowContext(ctx, countQuery).Scan(&count); err != nil {
+		return w.undo(ctx, err)
+	}
+	for _, number := range known(pages, count) {
 		var page []byte
 		if err := w.page.QueryRowContext(ctx, number).Scan(&page); err != nil {
 			return w.undo(ctx, err)
@@ -122,6 +127,14 @@ func (w *writer) overwriteGaps(ctx context.Context) error {
 		return w.undo(ctx, err)
 	}
 	return nil
+}
+
+// known are those pages of a file of so many that can be told by how they begin. The log can have others: those that a transaction made which was undone, or was cut off by a kill.
+func known(pages []uint32, count uint32) []uint32 {
+	if count >= mostPages {
+		return nil
+	}
+	return slices.DeleteFunc(pages, func(number uint32) bool { return number == 0 || number > count })
 }
 
 // loggedPages are the numbers of the pages that are in a log, in order. (A file that is opened here is none that SQLite holds locks on: those would go when it
@@ -149,9 +162,7 @@ func loggedPages(path string) ([]uint32, error) {
 		if !slices.Equal(frame[frameSaltAt:frameSaltAt+8], header[saltAt:saltAt+8]) {
 			break // left over from the log before this one
 		}
-		if number := binary.BigEndian.Uint32(frame[:]); number < mostPages {
-			pages = append(pages, number)
-		}
+		pages = append(pages, binary.BigEndian.Uint32(frame[:]))
 	}
 	slices.Sort(pages)
 	return slices.Compact(pages), nil
