@@ -21,7 +21,7 @@ import (
 //
 // So the log is written into the file here and not by SQLite on its own, and before that the gaps of all pages that are in it are overwritten; no
 // page comes into the file but through the log. That happens when the log is as long as SQLite would let it become, by [Store.Scrub], [Store.Sweep] and [Store.Close].
-// (What another process writes between these two steps is not looked at until its page changes again.)
+// (What another process writes between these two steps is not looked at until its page changes again, and no gap is in a file of 128 GiB or more: see mostPages.)
 
 // longestLog is the length of the log from which it is written into the file: a thousand pages, as SQLite has it.
 const longestLog = 1000 * (pageBytes + frameHeader)
@@ -129,7 +129,8 @@ func (w *writer) overwriteGaps(ctx context.Context) error {
 	return nil
 }
 
-// known are those pages of a file of so many that can be told by how they begin. The log can have others: those that a transaction made which was undone, or was cut off by a kill.
+// known are those pages of a file of so many that can be told by how they begin. The log can have others: what a transaction added that was undone, or
+// cut off by a kill.
 func known(pages []uint32, count uint32) []uint32 {
 	if count >= mostPages {
 		return nil

@@ -93,17 +93,22 @@ func (l *limiter) check(operation string, maxWait time.Duration) (time.Duration,
 	return d, nil
 }
 
-// wait lets a request pass in its turn. Where that is further away than maxWait it does not wait at all.
+// wait lets a request pass in its turn. Where that is further away than maxWait it does not wait at all. What Spotify says of waiting
+// meanwhile holds for it too.
 func (l *limiter) wait(ctx context.Context, operation string, maxWait time.Duration) error {
-	for {
+	for turned := false; ; {
 		d, err := l.check(operation, maxWait)
 		switch {
 		case err != nil:
 			return err
-		case d == 0:
-			return l.turn(ctx, operation, maxWait)
+		case d > 0:
+			turned, err = false, l.sleep(ctx, d) // its turn is over by then
+		case turned:
+			return nil
+		default:
+			turned, err = true, l.turn(ctx, operation, maxWait)
 		}
-		if err := l.sleep(ctx, d); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package spotify_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -225,6 +226,33 @@ func TestImportLeavesTheLine(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, time.Second, time.Since(begun))
 		all.Wait()
+		require.NoError(t, b.links.Close())
+	})
+}
+
+// A quota that is used up stops also those requests that wait for their turn when that is told.
+func TestQuotaStopsWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBubble(t, spotifytest.Options{}, nil, func(o *spotify.Options) { o.PerSecond, o.Burst = 1, 1 })
+		var backs []linking.Callback
+		for range 5 {
+			_, back := b.comesBack(t)
+			backs = append(backs, back)
+		}
+		b.fake.SetQuota(0)
+		b.fake.Inject(spotifytest.Fault{Path: "/v1/", Do: func(*http.Request) { time.Sleep(500 * time.Millisecond) }}) // so that the others wait when it is told
+		asked := b.fake.Count("GET /v1/me")
+		var all sync.WaitGroup
+		for _, back := range backs {
+			all.Go(func() {
+				_, err := b.links.Finish(t.Context(), back)
+				if !errors.Is(err, rhythmiq.ErrUnavailable) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, asked+1, b.fake.Count("GET /v1/me"))
 		require.NoError(t, b.links.Close())
 	})
 }
