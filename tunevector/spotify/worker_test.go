@@ -295,6 +295,33 @@ func TestStuckJobs(t *testing.T) {
 	})
 }
 
+// So many tokens as the Options say are refreshed at once, and no more.
+func TestWorkersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const workers, links = 3, 20
+		b := newBubble(t, spotifytest.Options{}, nil, func(o *spotify.Options) { o.RefreshRate, o.Workers = 1000, workers })
+		for range links {
+			b.linked(t)
+		}
+		var mu sync.Mutex
+		atOnce, most := 0, 0
+		b.fake.Inject(spotifytest.Fault{Path: "/api/token", Do: func(*http.Request) {
+			mu.Lock()
+			atOnce++
+			most = max(most, atOnce)
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			atOnce--
+			mu.Unlock()
+		}})
+		time.Sleep(51 * time.Minute)
+		require.NoError(t, b.links.Work(t.Context()))
+		require.Equal(t, links, b.fake.Count("refresh_token"))
+		require.Equal(t, workers, most)
+	})
+}
+
 // A pass that takes longer than its lease goes on alone: the lease is renewed while it works, however slowly that is. Where it is lost all the same, the pass ends.
 func TestASlowPassKeepsItsLease(t *testing.T) {
 	for _, perSecond := range []float64{0.3, 0.05} {
