@@ -181,7 +181,7 @@ const (
 	runningBy = 6.0
 )
 
-// tell adds to a moment what the listener's 50 interactions before it tell; they are the newest first. tracks are those that are known and may be learned from: at
+// tell adds to a moment what the answers among the listener's 50 interactions before it tell; they are the newest first. tracks are those that are known and may be learned from: at
 // least all of these that were answered to.
 func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item) {
 	skips, seconds := 0, 0.0
@@ -195,8 +195,8 @@ func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item
 		if looked++; age > patienceFresh || looked > mostTelling {
 			break
 		}
-		if math.Abs(i.Strength()) >= saysSomething && tracks[i.TrackID] == nil {
-			continue // an answer that nothing may be learned from, or to nobody knows what
+		if math.Abs(i.Strength()) < saysSomething || tracks[i.TrackID] == nil {
+			continue // no answer, or one that nothing may be learned from
 		}
 		if i.Action == ml.Skip && i.PositionSeconds != nil {
 			skips++

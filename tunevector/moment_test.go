@@ -119,7 +119,7 @@ func TestTellWhatWasDone(t *testing.T) {
 		{TrackID: "d", Action: ml.Complete, At: now.Add(time.Minute)}, // not yet
 		{TrackID: "a", Action: ml.Like, At: now.Add(-time.Minute)},
 		{TrackID: "a", Action: ml.Complete, At: now.Add(-2 * time.Minute)},
-		{TrackID: "lent", Action: ml.Skip, PositionSeconds: seconds(25), At: now.Add(-3 * time.Minute)}, // nothing is learned from it
+		{TrackID: "lent", Action: ml.Skip, PositionSeconds: seconds(5), At: now.Add(-3 * time.Minute)}, // nothing is learned from it
 		{TrackID: "b", Action: ml.Skip, PositionSeconds: seconds(10), At: now.Add(-5 * time.Minute)},
 		{TrackID: "c", Action: ml.Complete, At: now.Add(-6 * time.Minute)},
 		{TrackID: "d", Action: ml.Skip, PositionSeconds: seconds(20), At: now.Add(-2 * time.Hour)},

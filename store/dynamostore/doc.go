@@ -169,6 +169,10 @@
 //	{"pk": {"B":"cFg0jiJ0vvKHVBVJ9h+HKA=="}, "sk": {"S":"training-lease"}, "_v": {"B":"KILQLye9959xEFGicBqZEA=="},
 //	 "_ttl": {"N":"1772388600"}}
 //
+// The models of situations have the same in a partition of their own, and when something was last withdrawn of what they learn from: the version of an item says it.
+//
+//	{"pk": {"B":"HxXUI0U4c9199xYl4b5Udg=="}, "sk": {"S":"withdrawn"}, "_v": {"B":"cSaVJOZifYuoi8BGoZGLFg=="}}
+//
 // # Cost
 //
 // A Get is one GetItem and a page one Query, eventually consistent unless the caller asks for [store.Strong]. An Apply of one write is
