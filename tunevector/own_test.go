@@ -111,18 +111,18 @@ func TestJoinedAnswersAreLetGo(t *testing.T) {
 	joined := func(s *tunevector.Service) {
 		_, err := s.Recommend(h.ctx, h.listener, 5)
 		require.NoError(t, err)
-		require.Equal(t, 1, s.Joined())
+		require.Equal(t, 1, joinedOf(s))
 	}
 	joined(h.Service)
 	joined(other)
 	require.NoError(t, h.DeleteAll(h.ctx, h.listener))
-	require.Zero(t, h.Joined())
+	require.Zero(t, joinedOf(h.Service))
 	h.now = h.now.Add(24 * time.Hour)
 	require.NoError(t, other.Tidy(h.ctx))
-	require.Equal(t, 1, other.Joined(), "it is a day old and no older")
+	require.Equal(t, 1, joinedOf(other), "it is a day old and no older")
 	h.now = h.now.Add(time.Second)
 	require.NoError(t, other.Tidy(h.ctx))
-	require.Zero(t, other.Joined())
+	require.Zero(t, joinedOf(other))
 	ended, cancel := context.WithCancel(h.ctx)
 	cancel()
 	require.ErrorIs(t, other.Tidy(ended), context.Canceled)
@@ -131,7 +131,7 @@ func TestJoinedAnswersAreLetGo(t *testing.T) {
 	require.NoError(t, err)
 	joined(last)
 	h.optOut(t, noise)
-	require.Zero(t, last.Joined())
+	require.Zero(t, joinedOf(last))
 }
 
 // Where the arc is nobody's wish, how the listener answers has more say than a target that was only guessed from it; where it is, it stays.

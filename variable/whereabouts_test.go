@@ -184,9 +184,9 @@ func TestPatternsAreLetGo(t *testing.T) {
 	h.advance(23 * time.Hour)
 	_, err := h.Resume(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 1, h.Patterns())
+	require.Equal(t, 1, patternsOf(h.Service))
 	h.advance(time.Hour)
 	_, err = h.Resume(t.Context())
 	require.NoError(t, err)
-	require.Zero(t, h.Patterns())
+	require.Zero(t, patternsOf(h.Service))
 }
