@@ -106,11 +106,14 @@ const (
 func (r *Registry) key(sort string) store.Key { return r.kind.key(sort) }
 
 func (k ModelKind) key(sort string) store.Key {
-	name := "registry"
+	return store.Key{Table: store.Models, Partition: k.partition(), Sort: sort}
+}
+
+func (k ModelKind) partition() store.Partition {
 	if k == OfSituations {
-		name = "registry-of-situations"
+		return store.HashPartition("ml", "registry-of-situations")
 	}
-	return store.Key{Table: store.Models, Partition: store.HashPartition("ml", name), Sort: sort}
+	return store.HashPartition("ml", "registry")
 }
 
 func (r *Registry) versionKey(id uuid.UUID) store.Key { return r.key(versionPrefix + id.String()) }
@@ -151,7 +154,7 @@ func (r *Registry) item(v Version) (store.Item, error) {
 // Versions returns all versions, the newest first.
 func (r *Registry) Versions(ctx context.Context) ([]Version, error) {
 	all := []Version{}
-	q := store.Query{Table: store.Models, Partition: r.key("").Partition, Prefix: versionPrefix, Descending: true, Read: store.Strong}
+	q := store.Query{Table: store.Models, Partition: r.kind.partition(), Prefix: versionPrefix, Descending: true, Read: store.Strong}
 	for item, err := range store.All(ctx, r.store, q) {
 		if err != nil {
 			return nil, err

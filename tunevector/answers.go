@@ -2,7 +2,6 @@ package tunevector
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,12 +31,8 @@ func (s *Service) Answers(ctx context.Context, profileID uuid.UUID, until time.T
 	}
 	var answering []*ml.Interaction
 	var times []time.Time
-	answers := len(did)
-	if answers == maxHistory { // the oldest only tell what was before the others, as where plans are made
-		answers -= mostTelling
-	}
-	for i := range answers {
-		if d := &did[i]; math.Abs(d.Strength()) >= saysSomething && tracks[d.TrackID] != nil {
+	for i := range did.learned() {
+		if d := &did[i]; answers(d, tracks) {
 			answering, times = append(answering, d), append(times, d.At)
 		}
 	}

@@ -3,7 +3,6 @@ package tunevector
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -14,32 +13,22 @@ import (
 // withhold takes out of the listener's stored vectors what a consent that has ended gave them: the words, targets and costs of their plans, and readings in force. They
 // keep their tracks, and their consents, by which whoever reads them next plans them anew; but that may be never. Whoever is planned anew already has nothing of it.
 func (s *Service) withhold(ctx context.Context, profileID, consent uuid.UUID) error {
-	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Read: store.Strong}
-	for item, err := range store.All(ctx, s.store, q) {
+	for v, err := range s.vectors(ctx, profileID) {
 		if err != nil {
-			return err
-		}
-		var v vectorRecord
-		if err := item.Decode(&v); err != nil {
 			return err
 		}
 		if !v.tells(consent) {
 			continue
 		}
-		id, err := uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
-		if err != nil {
-			return err
-		}
-		_, err = s.change(ctx, profileID, id, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
+		_, err = s.change(ctx, profileID, v.id, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
 			if !old.tells(consent) {
 				return nil, nil, nil // planned anew in the meantime
 			}
 			next := *old
 			next.Start, next.End, next.Bends, next.Held, next.Revision = Features{}, Features{}, nil, nil, uuid.NewString()
-			bare := &planRecord{Revision: next.Revision, Tracks: slices.Clone(plan.Tracks), Duration: plan.Duration}
-			for i := range bare.Tracks {
-				t := &bare.Tracks[i]
-				*t = trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Stage: t.Stage}
+			bare := &planRecord{Revision: next.Revision, Duration: plan.Duration}
+			for _, t := range plan.Tracks {
+				bare.Tracks = append(bare.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Stage: t.Stage})
 			}
 			return &next, bare, nil
 		})

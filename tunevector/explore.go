@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -205,15 +204,14 @@ func (s *Service) Tries(ctx context.Context, profileID uuid.UUID) ([]Tried, erro
 		}
 	}
 	var all []Tried
-	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Read: store.Strong}
-	for item, err := range store.All(ctx, s.store, q) {
+	for stored, err := range s.vectors(ctx, profileID) {
 		if err != nil {
 			return nil, err
 		}
-		id, err := uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
-		if err != nil {
-			return nil, err
+		if stored.Played == 0 {
+			continue
 		}
+		id := stored.id
 		_, v, plan, err := s.read(ctx, profileID, id, store.Strong)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now

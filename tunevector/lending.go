@@ -3,7 +3,6 @@ package tunevector
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -124,16 +123,11 @@ func (s *Service) Withdraw(ctx context.Context, profileID uuid.UUID) error {
 	if !ok {
 		return nil
 	}
-	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Read: store.Strong}
-	for item, err := range store.All(ctx, s.store, q) {
+	for v, err := range s.vectors(ctx, profileID) {
 		if err != nil {
 			return err
 		}
-		id, err := uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
-		if err != nil {
-			return err
-		}
-		if _, _, _, err := s.renew(ctx, profileID, id, true); err != nil && fault.KindOf(err) != fault.NotFound {
+		if _, _, _, err := s.renew(ctx, profileID, v.id, true); err != nil && fault.KindOf(err) != fault.NotFound {
 			return err
 		}
 	}

@@ -187,7 +187,8 @@ func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item
 	skips, seconds := 0, 0.0
 	var energies, tempos, said []float64
 	last, looked := "", 0
-	for _, i := range h {
+	for n := range h {
+		i := &h[n]
 		if !i.At.Before(at) {
 			continue
 		}
@@ -195,8 +196,8 @@ func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item
 		if looked++; age > patienceFresh || looked > mostTelling {
 			break
 		}
-		if math.Abs(i.Strength()) < saysSomething || tracks[i.TrackID] == nil {
-			continue // no answer, or one that nothing may be learned from
+		if !answers(i, tracks) {
+			continue
 		}
 		if i.Action == ml.Skip && i.PositionSeconds != nil {
 			skips++

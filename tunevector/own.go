@@ -107,15 +107,12 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 	if err != nil {
 		return nil, err
 	}
-	answers := len(l.did)
-	if answers == maxHistory {
-		answers -= mostTelling
-	}
+	learned := l.did.learned()
 	var answering []int
 	var times []time.Time // of those for which the present does not tell
-	for i := range min(fresh, answers) {
+	for i := range min(fresh, learned) {
 		d := &l.did[i]
-		if math.Abs(d.Strength()) < saysSomething || tracks[d.TrackID] == nil {
+		if !answers(d, tracks) {
 			continue
 		}
 		answering = append(answering, i)
@@ -139,11 +136,12 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 		next.known[d.EventID] = answered{a, tracks[d.TrackID], len(consents) > 0}
 	}
 	for i, d := range slices.Backward(l.did) {
-		if i >= fresh {
-			next.known[d.EventID] = o.known[d.EventID]
-		}
 		a := next.known[d.EventID]
-		if next.known[d.EventID] = a; a.item == nil || i >= answers {
+		if i >= fresh {
+			a = o.known[d.EventID]
+		}
+		next.known[d.EventID] = a // also of what is no answer: it is known that it says nothing
+		if a.item == nil || i >= learned {
 			continue
 		}
 		column, there := next.columns[d.TrackID]
@@ -160,6 +158,19 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 	}
 	next.person = s.learner.Person(next.answers, next.items)
 	return next, nil
+}
+
+// answers reports whether an interaction is an answer, to music that is known and may be learned from.
+func answers(d *ml.Interaction, tracks map[string]*ml.Item) bool {
+	return math.Abs(d.Strength()) >= saysSomething && tracks[d.TrackID] != nil
+}
+
+// learned is how many of the newest are learned from, where these are all that was read: if there may be more in the log, the oldest only tell what was before the others.
+func (h interactions) learned() int {
+	if len(h) == maxHistory {
+		return len(h) - mostTelling
+	}
+	return len(h)
 }
 
 // answer is what one of the interactions says of its track in these surroundings, and under which consents they were read.

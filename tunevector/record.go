@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -235,6 +237,38 @@ func (s *Service) read(ctx context.Context, profileID, id uuid.UUID, r store.Rea
 			continue
 		}
 		return item, &v, plan, err
+	}
+}
+
+// storedVector is a vector as a listing has it, without its plan.
+type storedVector struct {
+	id      uuid.UUID
+	version store.Version
+	vectorRecord
+}
+
+func readVector(item store.Item) (storedVector, error) {
+	v := storedVector{version: item.Version}
+	err := item.Decode(&v.vectorRecord)
+	if err == nil {
+		v.id, err = uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
+	}
+	return v, err
+}
+
+// vectors are all of a listener's, read strongly.
+func (s *Service) vectors(ctx context.Context, profileID uuid.UUID) iter.Seq2[storedVector, error] {
+	q := store.Query{Table: store.Users, Partition: profileID, Prefix: vectorPrefix, Read: store.Strong}
+	return func(yield func(storedVector, error) bool) {
+		for item, err := range store.All(ctx, s.store, q) {
+			var v storedVector
+			if err == nil {
+				v, err = readVector(item)
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -527,11 +526,7 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 	vectors := make([]TuneVector, 0, len(kept.Items))
 	var consents variable.Consents
 	for _, item := range kept.Items {
-		var v vectorRecord
-		if err := item.Decode(&v); err != nil {
-			return nil, "", err
-		}
-		id, err := uuid.Parse(strings.TrimPrefix(item.Key.Sort, vectorPrefix))
+		v, err := readVector(item)
 		if err != nil {
 			return nil, "", err
 		}
@@ -541,16 +536,16 @@ func (s *Service) List(ctx context.Context, profileID uuid.UUID, limit int, toke
 			}
 		}
 		if len(v.Consents) > 0 && !v.live(consents) {
-			renewed, now, _, err := s.renew(ctx, profileID, id, false)
+			renewed, now, _, err := s.renew(ctx, profileID, v.id, false)
 			if fault.KindOf(err) == fault.NotFound {
 				continue // deleted just now
 			}
 			if err != nil {
 				return nil, "", err
 			}
-			item, v = renewed, *now
+			v.version, v.vectorRecord = renewed.Version, *now
 		}
-		vectors = append(vectors, v.bare(id, item.Version))
+		vectors = append(vectors, v.bare(v.id, v.version))
 	}
 	return vectors, kept.Next, nil
 }

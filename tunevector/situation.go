@@ -65,11 +65,12 @@ func situate(in variable.Snapshot, now time.Time, left func(variable.Type) float
 		if reason == "" {
 			continue
 		}
-		s.lean = s.plus(l.times(left(r.variable)))
+		share := left(r.variable)
+		s.lean = s.plus(l.times(share))
 		if l.tempo != 0 {
 			s.steps = reason
 		}
-		if l.tempo != 0 || left(r.variable) > handedOver {
+		if l.tempo != 0 || share > handedOver {
 			s.reasons = append(s.reasons, reason)
 		}
 	}

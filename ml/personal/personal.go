@@ -192,19 +192,17 @@ const (
 	ofTrack
 )
 
-// effectsOf are those that an item may have.
-func effectsOf(item *ml.Item) []effect {
-	all := make([]effect, 0, len(item.Tags)+len(item.Artists)+1)
+// eachEffect calls do with those that an item may have.
+func eachEffect(item *ml.Item, do func(effect)) {
 	for _, t := range item.Tags {
-		all = append(all, effect{ofTag, t})
+		do(effect{ofTag, t})
 	}
 	for _, a := range item.Artists {
-		all = append(all, effect{ofArtist, a})
+		do(effect{ofArtist, a})
 	}
 	if item.ID != "" {
-		all = append(all, effect{ofTrack, item.ID})
+		do(effect{ofTrack, item.ID})
 	}
-	return all
 }
 
 // effectsIn are the effects that get a weight, in order, by how many answers there are to each.
@@ -212,9 +210,7 @@ func effectsIn(answers []ml.Answer, items []ml.Item) []effect {
 	counts := map[effect]int{}
 	for i := range answers {
 		if fits(&answers[i], items) {
-			for _, e := range effectsOf(&items[answers[i].Item]) {
-				counts[e]++
-			}
+			eachEffect(&items[answers[i].Item], func(e effect) { counts[e]++ })
 		}
 	}
 	maps.DeleteFunc(counts, func(e effect, n int) bool { return e.kind != ofTag && n < leastOfName })
@@ -344,18 +340,11 @@ func (p *Person) effectsAt(at []int, item *ml.Item) []int {
 		return at
 	}
 	from := len(at)
-	add := func(of kind, name string) {
-		if k, there := p.effects[effect{of, name}]; there {
+	eachEffect(item, func(e effect) {
+		if k, there := p.effects[e]; there {
 			at = append(at, k)
 		}
-	}
-	for _, t := range item.Tags {
-		add(ofTag, t)
-	}
-	for _, a := range item.Artists {
-		add(ofArtist, a)
-	}
-	add(ofTrack, item.ID)
+	})
 	slices.Sort(at[from:])
 	return at[:from+len(slices.Compact(at[from:]))]
 }
