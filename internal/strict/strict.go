@@ -29,5 +29,8 @@ func UUID(s string) (uuid.UUID, bool) {
 		return uuid.UUID{}, false
 	}
 	id, err := uuid.Parse(s)
-	return id, err == nil
+	if err != nil {
+		return uuid.UUID{}, false // Parse gives what it had read until then
+	}
+	return id, true
 }
