@@ -258,15 +258,17 @@ func TestBlendOfModelsOfSituations(t *testing.T) {
 	require.Len(t, parts, 4)
 	odds := func(p float64) float64 { return math.Log(p / (1 - p)) }
 	for i, a := range d.Answers[:20] {
-		sum, spread := 0.0, 0.0
+		sum, spread, ofNew := 0.0, 0.0, 0.0
 		for k, part := range parts {
-			j := part.(ml.Situated).Row(int(a.Listener)).At(a.Moment).Of(a.Item)
-			sum += weights[k] * odds(j.Probability)
-			spread += weights[k] * j.Spread
+			j := part.(ml.Situated).Row(int(a.Listener)).At(a.Moment)
+			sum += weights[k] * odds(j.Of(a.Item).Probability)
+			spread += weights[k] * j.Spread(a.Item)
+			ofNew += weights[k] * j.SpreadOfNew(d.About[a.Item])
 		}
-		j := m.Row(int(a.Listener)).At(a.Moment).Of(a.Item)
-		require.InDelta(t, sum, odds(j.Probability), 1e-9)
-		require.InDelta(t, spread, j.Spread, 1e-9)
+		j := m.Row(int(a.Listener)).At(a.Moment)
+		require.InDelta(t, sum, odds(j.Of(a.Item).Probability), 1e-9)
+		require.InDelta(t, spread, j.Spread(a.Item), 1e-9)
+		require.InDelta(t, ofNew, j.SpreadOfNew(d.About[a.Item]), 1e-9)
 		p := m.Person(d.Answers[:i])
 		drawn := p.Draw(rand.New(rand.NewPCG(1, 1))).At(a.Moment).OfNew(d.About[a.Item])
 		require.Equal(t, drawn, p.Draw(rand.New(rand.NewPCG(1, 1))).At(a.Moment).OfNew(d.About[a.Item]))

@@ -122,7 +122,27 @@ func (j *blendJudge) OfNew(item Item) Judgment {
 	return blended(j.some, j.weights)
 }
 
-// blended is the weighted sum of log odds. Parts are unsure about the same thing, so what they are unsure by does not become less by asking several.
+// Spread implements Judge.
+func (j *blendJudge) Spread(column int32) float64 {
+	return j.spread(func(p Judge) float64 { return p.Spread(column) })
+}
+
+// SpreadOfNew implements Judge.
+func (j *blendJudge) SpreadOfNew(item Item) float64 {
+	return j.spread(func(p Judge) float64 { return p.SpreadOfNew(item) })
+}
+
+// spread adds up: parts are unsure about the same thing, so what they are unsure by does not become less by asking several.
+func (j *blendJudge) spread(of func(Judge) float64) (sum float64) {
+	for i, p := range j.parts {
+		if j.weights[i] != 0 {
+			sum += j.weights[i] * of(p)
+		}
+	}
+	return sum
+}
+
+// blended is the weighted sum of log odds.
 func blended(parts []Judgment, weights []float64) Judgment {
 	with, without, out := 0.0, 0.0, Judgment{}
 	for i, p := range parts {
@@ -131,7 +151,6 @@ func blended(parts []Judgment, weights []float64) Judgment {
 		}
 		with += weights[i] * logOdds(p.Probability)
 		without += weights[i] * logOdds(p.Without)
-		out.Spread += weights[i] * p.Spread
 	}
 	out.Probability, out.Without = probability(with), probability(without)
 	return out

@@ -27,6 +27,10 @@ type Judge interface {
 	// Of judges an item by its column, and OfNew one that the model does not know, by what is known of it.
 	Of(column int32) Judgment
 	OfNew(item Item) Judgment
+	// Spread is how unsure the model is of what Of says: the standard deviation of the log odds of its Probability. It costs more than Of.
+	Spread(column int32) float64
+	// SpreadOfNew is likewise of what OfNew says.
+	SpreadOfNew(item Item) float64
 	// Reasons says in words, at most n times and the strongest first, what in the situation speaks for the item: "calmer than your usual at this hour: heart rate variability is
 	// low". It is empty where nothing does.
 	Reasons(column int32, n int) []string
@@ -40,6 +44,4 @@ type Judgment struct {
 	Probability float64
 	// Without is the same where nothing is known of the moment.
 	Without float64
-	// Spread is how unsure the model is: the standard deviation of the log odds of Probability.
-	Spread float64
 }

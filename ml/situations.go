@@ -546,6 +546,14 @@ func (j namedJudge) OfNew(item Item) Judgment {
 	return j.Judge.OfNew(item)
 }
 
+// SpreadOfNew implements Judge.
+func (j namedJudge) SpreadOfNew(item Item) float64 {
+	if c, known := j.columns[item.ID]; known {
+		return j.Spread(c)
+	}
+	return j.Judge.SpreadOfNew(item)
+}
+
 // ReasonsForNew implements Judge.
 func (j namedJudge) ReasonsForNew(item Item, n int) []string {
 	if c, known := j.columns[item.ID]; known {

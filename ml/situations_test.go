@@ -176,6 +176,8 @@ func TestSituationsTrainServeAndSwap(t *testing.T) {
 	known := c.answers[c.ids[0]][0].Of
 	require.Equal(t, loud.OfNew(ml.Item{ID: known.ID}), loud.OfNew(known), "it is known by its id")
 	require.Equal(t, loud.ReasonsForNew(ml.Item{ID: known.ID}, 2), loud.ReasonsForNew(known, 2))
+	require.Equal(t, loud.SpreadOfNew(ml.Item{ID: known.ID}), loud.SpreadOfNew(known))
+	require.NotEqual(t, loud.SpreadOfNew(live), loud.SpreadOfNew(known))
 
 	// The other instance swaps by itself, and neither has to do with models of taste.
 	_, there := two.Live()

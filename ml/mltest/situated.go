@@ -195,10 +195,10 @@ func (s *suite) personal(t *testing.T) {
 	b, a := before.At(moment).Of(3), after.At(moment).Of(3)
 	require.Greater(t, a.Probability, b.Probability)
 	require.Greater(t, a.Without, b.Without)
-	require.Less(t, a.Spread, b.Spread)
+	require.Less(t, after.At(moment).Spread(3), before.At(moment).Spread(3))
 	require.Equal(t, m.Row(-1).At(moment).Of(3).Probability, m.Row(10_000).At(moment).Of(3).Probability, "nobody of whom anything is known")
 	require.InDelta(t, b.Probability, m.Row(-1).At(moment).Of(3).Probability, 1e-9, "nor of whom nothing was answered")
-	require.Less(t, m.Row(0).At(moment).Of(3).Spread, m.Row(-1).At(moment).Of(3).Spread, "those of the data are known better")
+	require.Less(t, m.Row(0).At(moment).Spread(3), m.Row(-1).At(moment).Spread(3), "those of the data are known better")
 
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, p := range []ml.Person{before, after, m.Row(0)} {
@@ -209,11 +209,11 @@ func (s *suite) personal(t *testing.T) {
 			x := math.Log(q / (1 - q))
 			sum, square = sum+x/n, square+x*x/n
 		}
-		j := p.At(moment).Of(3)
-		require.InDelta(t, math.Log(j.Probability/(1-j.Probability)), sum, 4*j.Spread/math.Sqrt(n)+1e-9)
-		require.InDelta(t, j.Spread, math.Sqrt(square-sum*sum), 0.2*j.Spread)
+		j, spread := p.At(moment).Of(3), p.At(moment).Spread(3)
+		require.InDelta(t, math.Log(j.Probability/(1-j.Probability)), sum, 4*spread/math.Sqrt(n)+1e-9)
+		require.InDelta(t, spread, math.Sqrt(square-sum*sum), 0.2*spread)
 	}
-	require.Zero(t, after.Draw(r).At(moment).Of(3).Spread, "a draw is sure")
+	require.Zero(t, after.Draw(r).At(moment).Spread(3), "a draw is sure")
 	drawn := after.Draw(rand.New(rand.NewPCG(3, 3))).At(moment).Of(3)
 	require.Equal(t, drawn, after.Draw(rand.New(rand.NewPCG(3, 3))).At(moment).Of(3))
 }
@@ -309,8 +309,12 @@ func (s *suite) strange(t *testing.T) {
 			m := s.situated(t, d)
 			finite(t, m, ml.Heard{Listener: -1})
 			for _, a := range moments {
-				for _, j := range []ml.Judgment{m.Row(int(a.Listener)).At(a.Moment).Of(a.Item), m.Person(d.Answers).At(a.Moment).OfNew(ml.Item{}), m.Row(-1).At(a.Moment).Of(-1)} {
-					require.False(t, math.IsNaN(j.Probability) || math.IsNaN(j.Without) || math.IsNaN(j.Spread), "%v", j)
+				known, own, nobody := m.Row(int(a.Listener)).At(a.Moment), m.Person(d.Answers).At(a.Moment), m.Row(-1).At(a.Moment)
+				for _, spread := range []float64{known.Spread(a.Item), own.SpreadOfNew(ml.Item{}), nobody.Spread(-1)} {
+					require.False(t, math.IsNaN(spread))
+				}
+				for _, j := range []ml.Judgment{known.Of(a.Item), own.OfNew(ml.Item{}), nobody.Of(-1)} {
+					require.False(t, math.IsNaN(j.Probability) || math.IsNaN(j.Without), "%v", j)
 					require.True(t, j.Probability > 0 && j.Probability < 1, "%v", j)
 				}
 			}

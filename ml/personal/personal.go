@@ -190,6 +190,7 @@ const (
 	ofTag kind = iota
 	ofArtist
 	ofTrack
+	kinds
 )
 
 // eachEffect calls do with those that an item may have.
@@ -217,7 +218,7 @@ func effectsIn(answers []ml.Answer, items []ml.Item) []effect {
 	all := slices.SortedFunc(maps.Keys(counts), func(a, b effect) int {
 		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(counts[b], counts[a]), cmp.Compare(a.name, b.name))
 	})
-	var of [ofTrack + 1]int
+	var of [kinds]int
 	return slices.DeleteFunc(all, func(e effect) bool {
 		of[e.kind]++
 		return of[e.kind] > mostEffects
@@ -232,8 +233,9 @@ func fits(a *ml.Answer, items []ml.Item) bool {
 // Person is one listener, as far as their own answers tell. It is immutable and safe for concurrent use.
 type Person struct {
 	learner *Learner
-	usual   []float64      // the mean of z
-	effects map[effect]int // where in theta, behind all others, each has its weight
+	usual   []float64             // the mean of z
+	effects [kinds]map[string]int // where in theta, behind all others, each has its weight
+	named   int                   // how many of these there are
 	theta   []float64
 	factor  []float64 // Cholesky's lower triangle of the posterior's precision, by rows
 	drawn   bool
@@ -247,7 +249,7 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	base, effects := width+perZ*len(l.columns), effectsIn(answers, items)
 	d := base + len(effects)
 	p := &Person{
-		learner: l, usual: make([]float64, len(l.columns)), effects: make(map[effect]int, len(effects)), theta: make([]float64, d), factor: make([]float64, d*d),
+		learner: l, usual: make([]float64, len(l.columns)), named: len(effects), theta: make([]float64, d), factor: make([]float64, d*d),
 	}
 	zs, knowns := make([][]float64, len(answers)), make([][]bool, len(answers))
 	counts := make([]float64, len(l.columns))
@@ -265,8 +267,11 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 			p.usual[j] /= n
 		}
 	}
+	for k := range p.effects {
+		p.effects[k] = map[string]int{}
+	}
 	for i, e := range effects {
-		p.effects[e] = base + i
+		p.effects[e.kind][e.name] = base + i
 		p.factor[(base+i)*(d+1)] = pName
 		if e.kind == ofTag {
 			p.factor[(base+i)*(d+1)] = pTag
@@ -336,12 +341,12 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 
 // effectsAt adds to at where the weights of an item's effects are, in order, each once.
 func (p *Person) effectsAt(at []int, item *ml.Item) []int {
-	if len(p.effects) == 0 {
+	if p.named == 0 {
 		return at
 	}
 	from := len(at)
 	eachEffect(item, func(e effect) {
-		if k, there := p.effects[e]; there {
+		if k, there := p.effects[e.kind][e.name]; there {
 			at = append(at, k)
 		}
 	})
@@ -357,14 +362,46 @@ func (p *Person) Draw(r *rand.Rand) ml.Person {
 	q := *p
 	q.drawn = true
 	q.theta = make([]float64, len(p.theta))
-	for i := range q.theta {
-		q.theta[i] = r.NormFloat64()
-	}
-	solveUpper(p.factor, q.theta)
-	for i := range q.theta {
-		q.theta[i] += p.theta[i]
-	}
+	p.draw(q.theta, r)
 	return &q
+}
+
+// draw draws weights.
+func (p *Person) draw(theta []float64, r *rand.Rand) {
+	for i := range theta {
+		theta[i] = r.NormFloat64()
+	}
+	solveUpper(p.factor, theta)
+	for i := range theta {
+		theta[i] += p.theta[i]
+	}
+}
+
+// Draws returns how likely the listener likes each of some items in a moment, by n draws: by draw, then by item. It says what n times Draw, one after the other, would say of each, and
+// looks at the moment and at the items once.
+func (p *Person) Draws(r *rand.Rand, n int, m ml.Moment, items []ml.Item) [][]float64 {
+	type seen struct {
+		x       [width]float64
+		effects []int
+	}
+	all, effects := make([]seen, len(items)), []int(nil)
+	for i := range items {
+		from := len(effects)
+		effects = p.effectsAt(effects, &items[i])
+		all[i] = seen{music(&items[i]), effects[from:]}
+	}
+	j := judge{person: p, z: p.center(m)}
+	theta := make([]float64, len(p.theta))
+	draws := make([][]float64, n)
+	for d := range draws {
+		p.draw(theta, r)
+		j.weigh(theta)
+		draws[d] = make([]float64, len(items))
+		for i := range all {
+			draws[d][i] = chance(sum(&j.now, &all[i].x, theta, all[i].effects))
+		}
+	}
+	return draws
 }
 
 // judge is a Person in a moment: what z makes of the weights of the music.
@@ -373,34 +410,54 @@ type judge struct {
 	moment     ml.Moment
 	z          []float64 // centered
 	now, usual [width]float64
-	spread     [][]float64 // the lower triangle of the covariance of now and of the effects behind it
+	spread     [][]float64 // the lower triangle of the covariance of now and of the effects behind it; nil until it is asked for
 }
 
 // At returns a judge for one moment.
 func (p *Person) At(m ml.Moment) ml.Judge {
-	j := &judge{person: p, moment: m, z: make([]float64, len(p.usual))}
+	j := &judge{person: p, moment: m, z: p.center(m)}
+	j.weigh(p.theta)
+	return j
+}
+
+// center returns z of a moment, centered; what is not known of it is 0.
+func (p *Person) center(m ml.Moment) []float64 {
 	z, known := p.learner.read(m)
 	for i := range z {
 		if known[i] {
-			j.z[i] = z[i] - p.usual[i]
+			z[i] -= p.usual[i]
+		} else {
+			z[i] = 0
 		}
 	}
-	copy(j.usual[:], p.theta[:width])
+	return z
+}
+
+// weigh makes the weights of the music in the moment from those of a listener.
+func (j *judge) weigh(theta []float64) {
+	copy(j.usual[:], theta[:width])
 	j.now = j.usual
 	for i, z := range j.z {
 		for k := range perZ {
-			j.now[k] += z * p.theta[width+i*perZ+k]
+			j.now[k] += z * theta[width+i*perZ+k]
 		}
 	}
-	if !p.drawn {
-		j.cover()
+}
+
+// sum is what weights make of the numbers of an item and of its effects.
+func sum(weights, x *[width]float64, theta []float64, effects []int) (y float64) {
+	for a := range x {
+		y += weights[a] * x[a]
 	}
-	return j
+	for _, k := range effects {
+		y += theta[k]
+	}
+	return y
 }
 
 // cover finds the covariance of the weights in this moment: T·A⁻¹·Tᵀ, where the rows of T make them from all weights. Those of effects are as they are.
 func (j *judge) cover() {
-	d, effects := len(j.person.theta), len(j.person.effects)
+	d, effects := len(j.person.theta), j.person.named
 	rows, from := make([][]float64, width+effects), make([]int, width+effects) // before from a row is 0
 	for k := range width {
 		row := make([]float64, d)
@@ -436,28 +493,33 @@ func (j *judge) Reasons(int32, int) []string { return nil }
 
 func (j *judge) OfNew(item ml.Item) ml.Judgment {
 	x := music(&item)
-	now, usual, variance := 0.0, 0.0, 0.0
-	for a := range x {
-		now += j.now[a] * x[a]
-		usual += j.usual[a] * x[a]
-	}
 	var few [8]int
 	effects := j.person.effectsAt(few[:0], &item)
-	for _, k := range effects {
-		now += j.person.theta[k]
-		usual += j.person.theta[k]
-	}
-	p := chance(now)
+	return ml.Judgment{Probability: chance(sum(&j.now, &x, j.person.theta, effects)), Without: chance(sum(&j.usual, &x, j.person.theta, effects))}
+}
+
+// Spread knows no columns either.
+func (j *judge) Spread(int32) float64 { return j.SpreadOfNew(ml.Item{}) }
+
+// SpreadOfNew is 0 where the listener is drawn.
+func (j *judge) SpreadOfNew(item ml.Item) float64 {
 	if j.person.drawn {
-		return ml.Judgment{Probability: p, Without: chance(usual)}
+		return 0
 	}
+	if j.spread == nil {
+		j.cover()
+	}
+	x := music(&item)
+	var few [8]int
+	effects := j.person.effectsAt(few[:0], &item)
+	variance := 0.0
 	for a, row := range j.spread[:width] {
 		for b, v := range row[:a] {
 			variance += 2 * x[a] * x[b] * v
 		}
 		variance += x[a] * x[a] * row[a]
 	}
-	behind := width - (len(j.person.theta) - len(j.person.effects))
+	behind := width - (len(j.person.theta) - j.person.named)
 	for n, k := range effects {
 		row := j.spread[k+behind]
 		for b, v := range row[:width] {
@@ -468,7 +530,8 @@ func (j *judge) OfNew(item ml.Item) ml.Judgment {
 		}
 		variance += row[k+behind]
 	}
-	return ml.Judgment{Probability: p, Without: chance(usual), Spread: math.Sqrt(max(variance, 0)) / 2 / (p * (1 - p))}
+	p := chance(sum(&j.now, &x, j.person.theta, effects))
+	return math.Sqrt(max(variance, 0)) / 2 / (p * (1 - p))
 }
 
 func chance(y float64) float64 { return min(max((1+y)/2, sure), 1-sure) }

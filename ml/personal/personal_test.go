@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,9 +120,11 @@ func TestMoreAnswersMakeSurer(t *testing.T) {
 	spread, drawn := math.Inf(1), math.Inf(1)
 	for _, n := range []int{0, 10, 100, 1000} {
 		p := l.Person(opposite(n, 3))
-		j := p.At(loud()).OfNew(item(0.6))
-		require.Less(t, j.Spread, spread, n)
-		spread = j.Spread
+		loudly := p.At(loud())
+		now := loudly.SpreadOfNew(item(0.6))
+		require.Less(t, now, spread, n)
+		require.Equal(t, now, loudly.SpreadOfNew(item(0.6)))
+		spread = now
 
 		// Draws are around what is foretold, and spread as it says.
 		r := rand.New(rand.NewPCG(4, uint64(n)))
@@ -137,8 +140,8 @@ func TestMoreAnswersMakeSurer(t *testing.T) {
 		require.InDelta(t, p.At(loud()).OfNew(item(0.6)).Probability, mean, 0.05, n)
 		require.Less(t, sd, drawn, n)
 		drawn = sd
-		if j := p.At(loud()).OfNew(item(0.6)); n >= 10 {
-			require.InDelta(t, j.Spread*j.Probability*(1-j.Probability), sd, 0.25*sd, n)
+		if j := loudly.OfNew(item(0.6)); n >= 10 {
+			require.InDelta(t, spread*j.Probability*(1-j.Probability), sd, 0.25*sd, n)
 		}
 	}
 	// The same answers and seed give the same.
@@ -148,6 +151,27 @@ func TestMoreAnswersMakeSurer(t *testing.T) {
 		return p.Draw(rand.New(rand.NewPCG(1, 1))).At(loud()).OfNew(item(0.2)).Probability
 	}
 	require.Equal(t, draw(a), draw(b))
+}
+
+func TestManyDrawsAreThoseOneByOne(t *testing.T) {
+	answers, items := opposite(60, 9)
+	for i := range items {
+		items[i].ID, items[i].Tags, items[i].Artists = strconv.Itoa(i), []string{fmt.Sprint("tag ", i%7)}, []string{fmt.Sprint("artist ", i%20)}
+	}
+	p := learner(t).Person(answers, items)
+	items = append(items, ml.Item{}, item(0.4))
+	for _, moment := range []ml.Moment{{}, loud()} {
+		one, all := rand.New(rand.NewPCG(6, 6)), rand.New(rand.NewPCG(6, 6))
+		for range 2 { // as if they were asked for in parts
+			for _, draw := range p.Draws(all, 3, moment, items) {
+				judge := p.Draw(one).At(moment)
+				for i := range items {
+					require.Equal(t, judge.OfNew(items[i]).Probability, draw[i])
+				}
+			}
+		}
+	}
+	require.Empty(t, p.Draws(rand.New(rand.NewPCG(6, 6)), 0, loud(), items))
 }
 
 // tagged is music that sounds alike, of a tag, by an artist.
@@ -183,7 +207,7 @@ func TestTagsArtistsAndTracksAreLearned(t *testing.T) {
 
 	// It is surer of what it knows well, and draws are spread as it says.
 	for _, i := range []ml.Item{tagged("new", "jazz", "new"), tagged("the hit", "pop", "c"), tagged("new", "rock", "the one")} {
-		j := p.At(loud()).OfNew(i)
+		j, spread := p.At(loud()).OfNew(i), p.At(loud()).SpreadOfNew(i)
 		r := rand.New(rand.NewPCG(8, 8))
 		var sum, squares float64
 		const draws = 600
@@ -194,7 +218,7 @@ func TestTagsArtistsAndTracksAreLearned(t *testing.T) {
 		}
 		sd := math.Sqrt(squares/draws - sum/draws*sum/draws)
 		require.InDelta(t, j.Probability, sum/draws, 0.02)
-		require.InDelta(t, j.Spread*j.Probability*(1-j.Probability), sd, 0.15*sd, i.ID)
+		require.InDelta(t, spread*j.Probability*(1-j.Probability), sd, 0.15*sd, i.ID)
 	}
 
 	// Of many, those answered to most have a weight of their own, so that a listener stays small.

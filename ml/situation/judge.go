@@ -50,6 +50,15 @@ func (j *asked) OfNew(about ml.Item) ml.Judgment {
 	return j.judge(&it)
 }
 
+// Spread implements ml.Judge.
+func (j *asked) Spread(column int32) float64 { return j.spread(j.item(column)) }
+
+// SpreadOfNew implements ml.Judge.
+func (j *asked) SpreadOfNew(about ml.Item) float64 {
+	it := j.m.item(about)
+	return j.spread(&it)
+}
+
 func (j *asked) item(column int32) *item {
 	if column < 0 || int(column) >= len(j.m.encoder.items) {
 		return &item{column: -1, numbers: make([]float64, len(j.m.Features))}
@@ -60,8 +69,8 @@ func (j *asked) item(column int32) *item {
 func (j *asked) judge(it *item) ml.Judgment {
 	base, effect := j.of(it)
 	with, without := j.m.Calibration.of(base, effect), j.m.Calibration.of(base, 0)
-	j.m.traits(j.traits, &row{item: it, moment: j.moment})
 	if j.mean != nil {
+		j.m.traits(j.traits, &row{item: it, moment: j.moment})
 		here := 1 + len(j.m.Features)
 		for k, x := range j.traits {
 			with += x * j.mean[k]
@@ -70,11 +79,12 @@ func (j *asked) judge(it *item) ml.Judgment {
 			}
 		}
 	}
-	return ml.Judgment{Probability: logistic(with), Without: logistic(without), Spread: j.spread()}
+	return ml.Judgment{Probability: logistic(with), Without: logistic(without)}
 }
 
-// spread returns the standard deviation of the log odds for the traits.
-func (j *asked) spread() float64 {
+// spread returns the standard deviation of the log odds of an item.
+func (j *asked) spread(it *item) float64 {
+	j.m.traits(j.traits, &row{item: it, moment: j.moment})
 	sum := 0.0
 	if j.lower != nil {
 		copy(j.solved, j.traits)
