@@ -3,6 +3,7 @@ package catalog
 import (
 	"cmp"
 	"math"
+	"math/bits"
 	"slices"
 
 	"github.com/rhythmiq/rhythmiq/tunevector"
@@ -37,7 +38,7 @@ func (c *Catalog) choose(tracks []uint32, q tunevector.CandidateQuery) []uint32 
 	case len(tracks) <= q.Limit:
 		return tracks
 	case len(q.Along) == 0:
-		return sample(tracks, q.Limit, q.Seed)
+		return sample(tracks, q.Limit, shuffle(len(c.id), q.Seed))
 	}
 	index := planner.NewIndex(len(tracks), func(i int) planner.Entry {
 		return planner.Entry{Features: c.features[tracks[i]].features()}
@@ -58,76 +59,101 @@ func numbers(found []int) []uint32 {
 }
 
 // sample returns limit of the tracks, which are more, each as likely as another, in the order they come in.
-func sample(tracks []uint32, limit int, seed uint64) []uint32 {
-	// Every track draws a number, and the lowest win. Sorting only those that may win keeps it linear.
+func sample(tracks []uint32, limit int, order shuffled) []uint32 {
+	// Those that come first when all tracks are shuffled win. Sorting only those that may win keeps it linear.
 	var tickets []ticket
-	draw := drawing(seed)
 	for most := uint64(0); len(tickets) < limit; {
-		most += 2 * uint64(limit) * (1 << 32) / uint64(len(tracks))
+		most += 2 * uint64(limit) * order.places() / uint64(len(tracks))
 		tickets = tickets[:0]
 		for _, n := range tracks {
-			if drawn := draw(n); uint64(drawn) < most {
-				tickets = append(tickets, ticket{drawn, n})
+			if place := order.placeOf(n); uint64(place) < most {
+				tickets = append(tickets, ticket{place, n})
 			}
 		}
 	}
-	return winners(tickets, limit)
-}
-
-// some returns limit of the tracks that pass, each as likely as another, in order; all of them where they are no more. It is sample of all of them, but first draws, since most need then not be
-// looked at.
-func (c *Catalog) some(f *filter, limit int, seed uint64) []uint32 {
-	var tickets []ticket
-	draw, total := drawing(seed), len(c.id)
-	if f.terms != nil {
-		total = f.most
-	}
-	const all = 1 << 32
-	for most := uint64(0); len(tickets) < limit && most < all; {
-		most = min(4*most+4*uint64(limit)*all/uint64(max(total, 1)), all)
-		tickets = tickets[:0]
-		take := func(n uint32) {
-			if drawn := draw(n); uint64(drawn) < most && c.passes(n, f) {
-				tickets = append(tickets, ticket{drawn, n})
-			}
-		}
-		if f.terms == nil {
-			for n := range uint32(len(c.id)) {
-				take(n)
-			}
-			continue
-		}
-		for n := range c.index.With(f.terms) {
-			take(uint32(n))
-		}
-		slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Compare(a.track, b.track) })
-		tickets = slices.Compact(tickets)
-	}
-	return winners(tickets, min(limit, len(tickets)))
-}
-
-// ticket is the number that a track has drawn.
-type ticket struct{ drawn, track uint32 }
-
-// winners are the n tracks that drew the lowest numbers, in order.
-func winners(tickets []ticket, n int) []uint32 {
-	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Or(cmp.Compare(a.drawn, b.drawn), cmp.Compare(a.track, b.track)) })
-	out := make([]uint32, n)
-	for i, t := range tickets[:n] {
+	slices.SortFunc(tickets, func(a, b ticket) int { return cmp.Compare(a.place, b.place) })
+	out := make([]uint32, limit)
+	for i, t := range tickets[:limit] {
 		out[i] = t.track
 	}
 	slices.Sort(out)
 	return out
 }
 
-// drawing gives numbers that look like chance and depend on nothing but seed and track.
-func drawing(seed uint64) func(track uint32) uint32 {
-	d := dice(seed)
-	of := d.next()
-	return func(track uint32) uint32 {
-		d := dice(of ^ uint64(track))
-		return uint32(d.next() >> 32)
+// ticket is where a track is among all that are shuffled.
+type ticket struct{ place, track uint32 }
+
+// patience is how many times as many places of what is shuffled are looked at as should be enough, before all that passes is looked for.
+const patience = 4
+
+// some returns limit of the tracks that pass, each as likely as another, in order; all of them where they are no more. It is sample of all of them, but for as long as enough
+// of the first of what is shuffled pass, the others are not looked at.
+func (c *Catalog) some(f *filter, limit int, seed uint64) []uint32 {
+	order, pass := shuffle(len(c.id), seed), len(c.id)
+	if f.genres != nil {
+		pass = f.most
 	}
+	enough := patience * uint64(limit) * order.places() / uint64(max(pass, 1))
+	if enough < uint64(len(c.id)) {
+		found := make([]uint32, 0, limit)
+		for place := range uint32(enough) {
+			if n := order.at(place); int(n) < len(c.id) && c.passes(n, f) {
+				if found = append(found, n); len(found) == limit {
+					slices.Sort(found)
+					return found
+				}
+			}
+		}
+	}
+	all := c.all(f)
+	if len(all) <= limit {
+		return all
+	}
+	return sample(all, limit, order)
+}
+
+// shuffled is an order of places that looks like chance, depends on nothing but its seed and how many places there are, and is told for each place, and back, without the others. It is a
+// Feistel network (Luby and Rackoff 1988), which is a permutation whatever its rounds do.
+type shuffled struct {
+	half uint32 // bits
+	mask uint32
+	keys [4]uint64
+}
+
+// shuffle returns an order of at least n places: of the least power of 4 that is not below n.
+func shuffle(n int, seed uint64) shuffled {
+	s := shuffled{half: uint32(bits.Len(uint(max(n, 2)-1))+1) / 2} //nolint:mnd // two halves
+	s.mask = 1<<s.half - 1
+	d := dice(seed)
+	for i := range s.keys {
+		s.keys[i] = d.next()
+	}
+	return s
+}
+
+func (s *shuffled) places() uint64 { return 1 << (2 * s.half) } //nolint:mnd // two halves
+
+// at is what stands at a place.
+func (s *shuffled) at(place uint32) uint32 {
+	left, right := place>>s.half, place&s.mask
+	for _, key := range s.keys {
+		left, right = right, left^s.mix(key, right)
+	}
+	return left<<s.half | right
+}
+
+// placeOf is where something stands.
+func (s *shuffled) placeOf(n uint32) uint32 {
+	left, right := n>>s.half, n&s.mask
+	for _, key := range slices.Backward(s.keys[:]) {
+		left, right = right^s.mix(key, left), left
+	}
+	return left<<s.half | right
+}
+
+func (s *shuffled) mix(key uint64, half uint32) uint32 {
+	d := dice(key ^ uint64(half))
+	return uint32(d.next()>>32) & s.mask //nolint:mnd // the upper half
 }
 
 // buildIndex prepares along.

@@ -110,7 +110,7 @@ func TestSampleIsFair(t *testing.T) {
 	}
 	counts := make([]int, len(tracks))
 	for seed := range uint64(500) {
-		got := sample(tracks, 200, seed)
+		got := sample(tracks, 200, shuffle(len(tracks), seed))
 		require.Len(t, got, 200)
 		require.True(t, slices.IsSorted(got))
 		require.Len(t, slices.Compact(slices.Clone(got)), 200)
@@ -121,7 +121,40 @@ func TestSampleIsFair(t *testing.T) {
 	// Each is drawn 100 times in the mean, with a standard deviation of 9.
 	require.Greater(t, slices.Min(counts), 55)
 	require.Less(t, slices.Max(counts), 145)
-	require.Len(t, sample(tracks, 1000, 1), 1000)
+	require.Len(t, sample(tracks, 1000, shuffle(1000, 1)), 1000)
+}
+
+func TestWhatIsShuffledIsAllThereOnce(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 4, 5, 16, 17, 1000, 70_000} {
+		s := shuffle(n, 9)
+		places := s.places()
+		require.GreaterOrEqual(t, places, uint64(n))
+		require.LessOrEqual(t, places, uint64(max(4*n, 4)))
+		was := make([]bool, places)
+		for place := range uint32(places) {
+			x := s.at(place)
+			require.False(t, was[x])
+			was[x] = true
+			require.Equal(t, place, s.placeOf(x))
+		}
+	}
+}
+
+// What is looked at first tells the same as looking at all.
+func TestSomeIsASampleOfAll(t *testing.T) {
+	c := Demo()
+	for _, q := range []tunevector.CandidateQuery{{Kind: tunevector.Playlist}, {Kind: tunevector.Podcast}, {Kind: tunevector.Playlist, Genres: []string{"rock"}}, {Kind: tunevector.Playlist, MaxSeconds: 150}} {
+		f, ok := c.filter(q)
+		require.True(t, ok)
+		all := c.all(&f)
+		require.Greater(t, len(all), 10)
+		for seed := range uint64(20) {
+			for _, limit := range []int{1, 3, 10, len(all) / 2, len(all) - 1} {
+				require.Equal(t, sample(all, limit, shuffle(len(c.id), seed)), c.some(&f, limit, seed))
+			}
+			require.Equal(t, all, c.some(&f, len(all), seed))
+		}
+	}
 }
 
 func TestVersionsOfASongAreOneCandidate(t *testing.T) {
