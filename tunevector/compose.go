@@ -375,10 +375,20 @@ func (c *composition) pose(g *gathering) {
 		}
 		c.problem.Pinned[p.Position] = p.TrackID
 	}
+	usual := make([]float64, len(g.tracks))
+	beside(func() {
+		for i := range g.tracks {
+			usual[i] = c.listener.usual(&g.tracks[i])
+		}
+	}, func() {
+		for i := range g.tracks {
+			c.now.foresee(&g.tracks[i])
+		}
+	})
 	for i := range g.tracks {
 		t := &g.tracks[i]
 		p := candidate(t)
-		p.Taste = c.listener.liking(t, c.session, c.now)
+		p.Taste = c.listener.liking(t, usual[i], c.session, c.now)
 		p.Stages = g.stages[i]
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t

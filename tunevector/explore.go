@@ -108,11 +108,12 @@ func (c *composition) isTry(id string) bool {
 
 // try chooses at most so many tries, and notes how likely each was to be.
 func (c *composition) try(budget int) {
+	open, items := c.tryable()
 	r := rand.New(rand.NewPCG(uint64(c.seed), 3))
 	var chosen []string
 	counts := map[string]int{}
-	for member := range committee {
-		all := c.drawn(c.now.person.Draw(r).At(c.now.moment), budget)
+	for member, draw := range c.now.person.Draws(r, committee, c.now.moment, items) {
+		all := drawn(open, draw, budget)
 		if member == 0 { // the draws are alike, so the first is as much left to chance as any
 			chosen = all
 		}
@@ -129,29 +130,41 @@ func (c *composition) try(budget int) {
 	}
 }
 
-// drawn returns what suits best, by a draw of the listener, of what is not known to suit so well, at most n.
-func (c *composition) drawn(judge ml.Judge, n int) []string {
-	type drawn struct {
-		id    string
-		gains float64
-	}
-	var open []drawn
+// tryable is a candidate that may become a try.
+type tryable struct {
+	id                 string
+	probability, taste float64 // by what is known
+}
+
+// tryable returns which of the candidates may, and what a learner may see of them, in the same order.
+func (c *composition) tryable() (open []tryable, items []ml.Item) {
 	for i := range c.problem.Candidates {
 		p := &c.problem.Candidates[i]
 		if p.Taste < tryFrom || p.Confidence <= 0 || c.isTry(p.ID) {
 			continue
 		}
-		item, permitted := c.tracks[p.ID].Item()
-		if !permitted {
-			continue
-		}
-		if gains := judge.OfNew(item).Probability - c.now.judge.OfNew(item).Probability; gains > 0 {
-			open = append(open, drawn{p.ID, gains + tasteCounts*p.Taste})
+		if j := c.now.of(c.tracks[p.ID]); j.permitted {
+			open, items = append(open, tryable{p.ID, j.own.Probability, p.Taste}), append(items, j.item)
 		}
 	}
-	slices.SortFunc(open, func(a, b drawn) int { return cmp.Or(cmp.Compare(b.gains, a.gains), cmp.Compare(a.id, b.id)) })
+	return open, items
+}
+
+// drawn returns what suits best, by a draw of the listener, of what is not known to suit so well, at most n.
+func drawn(open []tryable, draw []float64, n int) []string {
+	type drawn struct {
+		id    string
+		gains float64
+	}
+	var better []drawn
+	for i, t := range open {
+		if gains := draw[i] - t.probability; gains > 0 {
+			better = append(better, drawn{t.id, gains + tasteCounts*t.taste})
+		}
+	}
+	slices.SortFunc(better, func(a, b drawn) int { return cmp.Or(cmp.Compare(b.gains, a.gains), cmp.Compare(a.id, b.id)) })
 	ids := make([]string, 0, n)
-	for _, t := range first(open, n) {
+	for _, t := range first(better, n) {
 		ids = append(ids, t.id)
 	}
 	return ids

@@ -206,12 +206,17 @@ func (l *listener) suits(t *Track) float64 {
 	return suits
 }
 
-// liking is how much the listener likes the track now.
-func (l *listener) liking(t *Track, session []sessionMoment, now *sensing) float64 {
+// usual is how much the listener likes the track whatever the moment, −1 to 1.
+func (l *listener) usual(t *Track) float64 {
 	score := l.taste.ScoreOnly(t.traits())
 	score += popularWeight * l.popularity(t)
 	score += modelWeight * l.suited.Trust() * l.suits(t)
-	score = now.blend(min(max(score, -1), 1), t)
+	return min(max(score, -1), 1)
+}
+
+// liking is how much the listener likes the track now.
+func (l *listener) liking(t *Track, usual float64, session []sessionMoment, now *sensing) float64 {
+	score := now.blend(usual, t)
 	if l.history.heardWithin(t.ID, l.now, heardLately) {
 		score -= heardLoss
 	}

@@ -218,9 +218,9 @@ func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactio
 	return items, nil
 }
 
-// sensing is a listener in a moment: how they judge music now.
+// sensing is a listener in a moment: how they judge music now. It is for one goroutine.
 type sensing struct {
-	person   ml.Person
+	person   *personal.Person
 	moment   ml.Moment
 	judge    ml.Judge
 	shared   ml.Judge    // of the model that was trained over all listeners; nil where there is none
@@ -228,6 +228,35 @@ type sensing struct {
 	handed   float64     // of the word of the rules on situations, and of that of the shared model
 	settled  float64     // of the middle that is made of genres: n ⁄ (n + 40) of all answers
 	consents []uuid.UUID // that the judgment was made under, however far back
+	judged   map[string]*judged
+}
+
+// judged is what is said of one track now. Of one whose provenance forbids learning from it nothing is.
+type judged struct {
+	permitted bool
+	item      ml.Item
+	own       ml.Judgment // by the listener's own answers
+	told      float64     // by how much the shared model has the situation change how likely the listener likes it
+}
+
+// foresee judges a track that will be asked for.
+func (s *sensing) foresee(t *Track) {
+	if s != nil {
+		s.of(t)
+	}
+}
+
+// of judges a track, each once.
+func (s *sensing) of(t *Track) *judged {
+	if j, there := s.judged[t.ID]; there {
+		return j
+	}
+	j := &judged{}
+	if j.item, j.permitted = t.Item(); j.permitted {
+		j.own, j.told = s.judge.OfNew(j.item), s.tells(j.item)
+	}
+	s.judged[t.ID] = j
+	return j
 }
 
 // sense makes a listener's judge for a moment in the surroundings given; nil where nothing is known that would make a difference.
@@ -238,7 +267,7 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 	m, _ := momentOf(in, l.now)
 	l.did.tell(m, l.now, l.own.heardOf(l.did))
 	n := float64(len(l.own.answers))
-	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf)}
+	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf), judged: map[string]*judged{}}
 	for _, t := range variable.Types() { // in the order of the table
 		if consent, ok := l.snapshot.Consents[t.Type]; ok {
 			s.consents = append(s.consents, consent)
@@ -276,19 +305,18 @@ func (s *sensing) blend(liking float64, t *Track) float64 {
 	if s == nil {
 		return liking
 	}
-	item, permitted := t.Item()
-	if !permitted {
+	j := s.of(t)
+	if !j.permitted {
 		return liking
 	}
-	j := s.judge.OfNew(item)
-	p := j.Without + s.handed*(j.Probability-j.Without)
+	p := j.own.Without + s.handed*(j.own.Probability-j.own.Without)
 	share := ownShare * s.settled
 	liking = (1-share)*liking + share*min(max(ownScale*(2*p-1), -1), 1) //nolint:mnd // from −1 to 1
-	return min(max(liking+2*ownShare*ownScale*s.told(item), -1), 1)     //nolint:mnd // likewise
+	return min(max(liking+2*ownShare*ownScale*j.told, -1), 1)           //nolint:mnd // likewise
 }
 
-// told is by how much the shared model has the situation change how likely the listener likes something.
-func (s *sensing) told(item ml.Item) float64 {
+// tells is by how much the shared model has the situation change how likely the listener likes something.
+func (s *sensing) tells(item ml.Item) float64 {
 	if s.shared == nil {
 		return 0
 	}
@@ -351,8 +379,8 @@ func (s *Service) findsAnywhere(c *composition, q CandidateQuery) find {
 		found := make([]likely, 0, len(sample.tracks))
 		for i := range sample.tracks {
 			t := &sample.tracks[i]
-			if item, permitted := t.Item(); permitted && c.allows(t) {
-				found = append(found, likely{t, c.now.judge.OfNew(item).Probability + c.now.told(item)})
+			if j := c.now.of(t); j.permitted && c.allows(t) {
+				found = append(found, likely{t, j.own.Probability + j.told})
 			}
 		}
 		slices.SortFunc(found, func(a, b likely) int {
@@ -485,15 +513,14 @@ func (s *sensing) because(t *Track) []string {
 	if s == nil {
 		return nil
 	}
-	item, permitted := t.Item()
-	if !permitted {
+	j := s.of(t)
+	switch {
+	case !j.permitted:
 		return nil
-	}
-	if s.handed >= handedOver {
-		return s.judge.ReasonsForNew(item, 1)
-	}
-	if s.shared != nil && s.told(item) > 0 {
-		return s.shared.ReasonsForNew(item, 1)
+	case s.handed >= handedOver:
+		return s.judge.ReasonsForNew(j.item, 1)
+	case j.told > 0:
+		return s.shared.ReasonsForNew(j.item, 1)
 	}
 	return nil
 }

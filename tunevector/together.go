@@ -2,6 +2,7 @@ package tunevector
 
 import (
 	"context"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -18,12 +19,31 @@ func together(ctx context.Context, parts ...func(context.Context) error) error {
 		})
 	}
 	err := group.Wait()
+	again(panics)
+	return err
+}
+
+// beside is together for what is short and cannot fail.
+func beside(parts ...func()) {
+	var group sync.WaitGroup
+	panics := make([]any, len(parts))
+	for i, part := range parts {
+		group.Go(func() {
+			defer func() { panics[i] = recover() }()
+			part()
+		})
+	}
+	group.Wait()
+	again(panics)
+}
+
+// again panics as somebody else did.
+func again(panics []any) {
 	for _, p := range panics {
 		if p != nil {
 			panic(p) //nolint:forbidigo // it is another's, and goes where it would have gone
 		}
 	}
-	return err
 }
 
 // inTurn does what together does, one after the other.

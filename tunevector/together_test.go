@@ -49,6 +49,19 @@ func TestTogether(t *testing.T) {
 	})
 }
 
+func TestBeside(t *testing.T) {
+	var met sync.WaitGroup
+	met.Add(2)
+	meet := func() {
+		met.Done()
+		met.Wait()
+	}
+	beside(meet, meet)
+	over := false
+	require.PanicsWithValue(t, "at the disco", func() { beside(func() { panic("at the disco") }, func() { over = true }) })
+	require.True(t, over)
+}
+
 func TestInTurn(t *testing.T) {
 	broken := errors.New("broken")
 	var done []int
