@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -363,6 +364,66 @@ func TestCholeskyOfWhatIsNotPositiveDefinite(t *testing.T) {
 		require.True(t, Cholesky(nil, 0))
 		require.True(t, Cholesky([]float32{4, nan, 2, 2}, 2), "the upper triangle is not read")
 	})
+}
+
+func TestLower(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 4, 7, 40} {
+		r := rand.New(rand.NewPCG(5, uint64(n)))
+		rows := make([]float64, 2*n*n)
+		for i := range rows {
+			rows[i] = r.NormFloat64()
+		}
+		a := NewLower(n)
+		for i := range n {
+			require.Len(t, a.Row(i), i+1)
+			for j := range i + 1 {
+				for k := range 2 * n {
+					a.Row(i)[j] += rows[k*n+i] * rows[k*n+j]
+				}
+			}
+			a.Row(i)[i]++
+		}
+		times := func(x []float64) []float64 {
+			b := make([]float64, n)
+			for i := range n {
+				for j := range n {
+					b[i] += a.Row(max(i, j))[min(i, j)] * x[j]
+				}
+			}
+			return b
+		}
+		l := slices.Clone(a)
+		require.True(t, l.Factor())
+		for i := range n { // it is the factor
+			for j := range i + 1 {
+				sum := 0.0
+				for k := range j + 1 {
+					sum += l.Row(i)[k] * l.Row(j)[k]
+				}
+				require.InDelta(t, a.Row(i)[j], sum, 1e-9)
+			}
+		}
+		want := make([]float64, n)
+		for i := range want {
+			want[i] = r.NormFloat64()
+		}
+		b := times(want)
+		l.Solve(b, 0)
+		l.SolveTransposed(b)
+		require.InDeltaSlice(t, want, b, 1e-9)
+		// What is 0 before a place need not be looked at.
+		for from := range n {
+			part, whole := make([]float64, n), make([]float64, n)
+			copy(part[from:], want[from:])
+			copy(whole[from:], want[from:])
+			l.Solve(part, from)
+			l.Solve(whole, 0)
+			require.InDeltaSlice(t, whole, part, 1e-12)
+		}
+	}
+	for _, a := range []Lower{{0}, {-1}, {math.NaN()}, {math.Inf(1)}, {1, 2, 1}, {1, 1, 1}, {1, math.NaN(), 1}} {
+		require.False(t, a.Factor())
+	}
 }
 
 // What the package comment promises of one level beside another, for any lengths and sizes.

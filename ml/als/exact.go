@@ -1,10 +1,6 @@
 package als
 
-import (
-	"math"
-
-	"github.com/rhythmiq/rhythmiq/internal/vector"
-)
+import "github.com/rhythmiq/rhythmiq/internal/vector"
 
 const (
 	// gathered is how many vectors are copied side by side at a time, for their products.
@@ -68,65 +64,36 @@ func narrow(l []float32, k int) bool {
 func (s *solver) solveDouble(x, y []float32, cols []int32, more []float32, lambda float32) {
 	k := s.k
 	if s.double == nil {
-		s.double = make([]float64, k*k+k)
+		s.double, s.right = vector.NewLower(k), make([]float64, k)
 	}
-	a, b := s.double[:k*k], s.double[k*k:]
-	for i, v := range s.gram {
-		a[i] = float64(v)
-	}
+	a, b := s.double, s.right
 	clear(b)
 	for i := range k {
-		a[i*k+i] += float64(lambda)
+		line := a.Row(i)
+		for j := range line {
+			line[j] = float64(s.gram[i*k+j])
+		}
+		line[i] += float64(lambda)
 	}
 	for n, col := range cols {
 		row, w := y[int(col)*k:(int(col)+1)*k], float64(more[n])
 		for i := range k {
 			v := w * float64(row[i])
-			for j := range i + 1 {
-				a[i*k+j] += v * float64(row[j])
+			line := a.Row(i)
+			for j := range line {
+				line[j] += v * float64(row[j])
 			}
 			b[i] += float64(row[i]) + v
 		}
 	}
-	if !cholesky(a, b, k) {
+	if !a.Factor() {
 		clear(x)
 		s.descend(x, y, cols, more, lambda, 2*k) // not positive definite: as near as can be
 		return
 	}
+	a.Solve(b, 0)
+	a.SolveTransposed(b)
 	for i := range x {
 		x[i] = float32(b[i])
 	}
-}
-
-// cholesky replaces b by the solution of a x = b, where a is symmetric, positive definite, and read below its diagonal. It is false where a is not.
-func cholesky(a, b []float64, k int) bool {
-	for i := range k {
-		for j := range i + 1 {
-			sum := a[i*k+j]
-			for n := range j {
-				sum -= a[i*k+n] * a[j*k+n]
-			}
-			if i > j {
-				a[i*k+j] = sum / a[j*k+j]
-				continue
-			}
-			if !(sum > 0) {
-				return false
-			}
-			a[i*k+i] = math.Sqrt(sum)
-		}
-	}
-	for i := range k {
-		for n := range i {
-			b[i] -= a[i*k+n] * b[n]
-		}
-		b[i] /= a[i*k+i]
-	}
-	for i := k - 1; i >= 0; i-- {
-		for n := i + 1; n < k; n++ {
-			b[i] -= a[n*k+i] * b[n]
-		}
-		b[i] /= a[i*k+i]
-	}
-	return true
 }

@@ -12,7 +12,8 @@ type solver struct {
 	r, p, ap []float32
 	single   []float32 // for exact solutions
 	gathered []float32
-	double   []float64 // for those that single precision does not do
+	double   vector.Lower // for those that single precision does not do, with
+	right    []float64
 }
 
 func newSolver(k int, gram []float32) *solver {

@@ -31,6 +31,7 @@ import (
 	"strings"
 
 	"github.com/rhythmiq/rhythmiq/internal/fault"
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 )
 
@@ -237,7 +238,7 @@ type Person struct {
 	effects [kinds]map[string]int // where in theta, behind all others, each has its weight
 	named   int                   // how many of these there are
 	theta   []float64
-	factor  []float64 // Cholesky's lower triangle of the posterior's precision, by rows
+	factor  vector.Lower // Cholesky's, of the posterior's precision
 	drawn   bool
 	answers int
 }
@@ -249,7 +250,7 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	base, effects := width+perZ*len(l.columns), effectsIn(answers, items)
 	d := base + len(effects)
 	p := &Person{
-		learner: l, usual: make([]float64, len(l.columns)), named: len(effects), theta: make([]float64, d), factor: make([]float64, d*d),
+		learner: l, usual: make([]float64, len(l.columns)), named: len(effects), theta: make([]float64, d), factor: vector.NewLower(d),
 	}
 	zs, knowns := make([][]float64, len(answers)), make([][]bool, len(answers))
 	counts := make([]float64, len(l.columns))
@@ -272,9 +273,9 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	}
 	for i, e := range effects {
 		p.effects[e.kind][e.name] = base + i
-		p.factor[(base+i)*(d+1)] = pName
+		p.factor.Row(base + i)[base+i] = pName
 		if e.kind == ofTag {
-			p.factor[(base+i)*(d+1)] = pTag
+			p.factor.Row(base + i)[base+i] = pTag
 		}
 	}
 	for i := range base {
@@ -285,7 +286,7 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 				precision = pMoment
 			}
 		}
-		p.factor[i*d+i] = precision
+		p.factor.Row(i)[i] = precision
 	}
 	phi := make([]float64, d)
 	var at []int // of phi that is not 0
@@ -327,15 +328,15 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 		for n, r := range at {
 			scaled := weight * phi[r]
 			p.theta[r] += scaled * y
-			row := p.factor[r*d : r*d+r+1]
+			row := p.factor.Row(r)
 			for _, c := range at[:n+1] {
 				row[c] += scaled * phi[c]
 			}
 		}
 	}
-	cholesky(p.factor, d)
-	solveLower(p.factor, p.theta, 0)
-	solveUpper(p.factor, p.theta)
+	p.factor.Factor() // it is positive definite by its priors
+	p.factor.Solve(p.theta, 0)
+	p.factor.SolveTransposed(p.theta)
 	return p
 }
 
@@ -371,7 +372,7 @@ func (p *Person) draw(theta []float64, r *rand.Rand) {
 	for i := range theta {
 		theta[i] = r.NormFloat64()
 	}
-	solveUpper(p.factor, theta)
+	p.factor.SolveTransposed(theta)
 	for i := range theta {
 		theta[i] += p.theta[i]
 	}
@@ -467,20 +468,20 @@ func (j *judge) cover() {
 				row[width+i*perZ+k] = z
 			}
 		}
-		solveLower(j.person.factor, row, k)
+		j.person.factor.Solve(row, k)
 		rows[k], from[k] = row, k
 	}
 	for e := range effects {
 		k := d - effects + e
 		rows[width+e], from[width+e] = make([]float64, d), k
 		rows[width+e][k] = 1
-		solveLower(j.person.factor, rows[width+e], k)
+		j.person.factor.Solve(rows[width+e], k)
 	}
 	j.spread = make([][]float64, len(rows))
 	for a, row := range rows {
 		j.spread[a] = make([]float64, a+1)
 		for b, other := range rows[:a+1] {
-			j.spread[a][b] = dot(row[from[a]:], other[from[a]:])
+			j.spread[a][b] = vector.Dot64(row[from[a]:], other[from[a]:])
 		}
 	}
 }
@@ -596,55 +597,4 @@ func (j *judge) because(aspect int) string {
 		return ": " + cmp.Or(a.Say["low"], name+" is low")
 	}
 	return ": " + cmp.Or(a.Say["high"], name+" is high")
-}
-
-// dot adds up in four places, which need not wait for each other.
-func dot(x, y []float64) float64 {
-	var a, b, c, d float64
-	for len(x) >= 4 && len(y) >= 4 {
-		a, b, c, d = a+x[0]*y[0], b+x[1]*y[1], c+x[2]*y[2], d+x[3]*y[3]
-		x, y = x[4:], y[4:]
-	}
-	for i, v := range x {
-		a += v * y[i]
-	}
-	return a + b + c + d
-}
-
-// cholesky makes of the lower triangle of a positive definite matrix its factor, in place.
-func cholesky(a []float64, d int) {
-	for i := range d {
-		ri := a[i*d : i*d+i+1]
-		for j := range i + 1 {
-			rj := a[j*d : j*d+j+1]
-			sum := ri[j] - dot(ri[:j], rj[:j])
-			if i == j {
-				ri[i] = math.Sqrt(sum)
-			} else {
-				ri[j] = sum / rj[j]
-			}
-		}
-	}
-}
-
-// solveLower solves L·x = b in place, where b is 0 before from.
-func solveLower(l, b []float64, from int) {
-	d := len(b)
-	for i := from; i < d; i++ {
-		row := l[i*d : i*d+i+1]
-		b[i] = (b[i] - dot(row[from:i], b[from:i])) / row[i]
-	}
-}
-
-// solveUpper solves Lᵀ·x = b in place.
-func solveUpper(l, b []float64) {
-	d := len(b)
-	for i := d - 1; i >= 0; i-- {
-		b[i] /= l[i*d+i]
-		x := b[i]
-		row := l[i*d : i*d+i]
-		for k := range row {
-			b[k] -= row[k] * x
-		}
-	}
 }

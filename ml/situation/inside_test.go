@@ -95,24 +95,6 @@ func TestLogisticIsAtItsOptimum(t *testing.T) {
 	}
 }
 
-func TestCholesky(t *testing.T) {
-	t.Parallel()
-	a := []float64{4, 0, 0, 2, 5, 0, 1, 3, 6}
-	b := []float64{1, -2, 3}
-	l, x := append([]float64(nil), a...), append([]float64(nil), b...)
-	cholesky(l, 3)
-	solveLower(l, x)
-	solveUpper(l, x)
-	full := [3][3]float64{{4, 2, 1}, {2, 5, 3}, {1, 3, 6}}
-	for i := range 3 {
-		require.InDelta(t, b[i], full[i][0]*x[0]+full[i][1]*x[1]+full[i][2]*x[2], 1e-12)
-	}
-	y := solve3(full, [3]float64{1, -2, 3})
-	for i := range 3 {
-		require.InDelta(t, x[i], y[i], 1e-12)
-	}
-}
-
 // A file that says what cannot be is refused.
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()

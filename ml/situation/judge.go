@@ -88,7 +88,7 @@ func (j *asked) spread(it *item) float64 {
 	sum := 0.0
 	if j.lower != nil {
 		copy(j.solved, j.traits)
-		solveLower(j.lower, j.solved)
+		j.lower.Solve(j.solved, 0)
 		for _, x := range j.solved {
 			sum += x * x
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 )
 
@@ -42,10 +43,10 @@ func (e *encoder) precision(k int) float64 {
 type person struct {
 	m        *Model
 	listener int32
-	mean     []float64 // nil means 0
-	lower    []float64 // the Cholesky factor of the precision matrix, row by row; nil: see variances
-	variance []float64 // nil, with lower nil: nothing is drawn
-	usual    []float64 // the mean of the numbers of what they answered to; nil: not known
+	mean     []float64    // nil means 0
+	lower    vector.Lower // the Cholesky factor of the precision matrix; nil: see variances
+	variance []float64    // nil, with lower nil: nothing is drawn
+	usual    []float64    // the mean of the numbers of what they answered to; nil: not known
 }
 
 // listenersVariances returns how sure the weights are that are each listener's own, of listeners of the data: the inverse of the diagonal of the precision matrix.
@@ -91,7 +92,7 @@ func (m *Model) Row(listener int) ml.Person {
 // approximation).
 func (m *Model) Person(own []ml.Answer) ml.Person {
 	n := m.own()
-	p := &person{m: m, listener: -1, mean: make([]float64, n), lower: make([]float64, n*n), usual: make([]float64, len(m.Features))}
+	p := &person{m: m, listener: -1, mean: make([]float64, n), lower: vector.NewLower(n), usual: make([]float64, len(m.Features))}
 	type answer struct {
 		traits                 []float64
 		logit, target, weights float64
@@ -120,7 +121,7 @@ func (m *Model) Person(own []ml.Answer) ml.Person {
 	for range ownSteps {
 		clear(p.lower)
 		for k := range n {
-			p.lower[k*n+k] = m.precision(k)
+			p.lower.Row(k)[k] = m.precision(k)
 			gradient[k] = -m.precision(k) * p.mean[k]
 		}
 		for i := range all {
@@ -136,59 +137,20 @@ func (m *Model) Person(own []ml.Answer) ml.Person {
 					continue
 				}
 				gradient[k] += g * x
-				line := p.lower[k*n : k*n+k+1]
-				for j := range line {
-					line[j] += c * x * a.traits[j]
+				row := p.lower.Row(k)
+				for j := range row {
+					row[j] += c * x * a.traits[j]
 				}
 			}
 		}
-		cholesky(p.lower, n)
-		solveLower(p.lower, gradient)
-		solveUpper(p.lower, gradient)
+		p.lower.Factor() // it is positive definite by its priors
+		p.lower.Solve(gradient, 0)
+		p.lower.SolveTransposed(gradient)
 		for k := range p.mean {
 			p.mean[k] += gradient[k]
 		}
 	}
 	return p
-}
-
-// cholesky makes the lower half of a positive definite matrix its Cholesky factor.
-func cholesky(a []float64, n int) {
-	for i := range n {
-		for j := range i + 1 {
-			sum := a[i*n+j]
-			for k := range j {
-				sum -= a[i*n+k] * a[j*n+k]
-			}
-			if i == j {
-				a[i*n+i] = math.Sqrt(sum)
-			} else {
-				a[i*n+j] = sum / a[j*n+j]
-			}
-		}
-	}
-}
-
-// solveLower solves L·x = b in place.
-func solveLower(l, b []float64) {
-	n := len(b)
-	for i := range n {
-		for k := range i {
-			b[i] -= l[i*n+k] * b[k]
-		}
-		b[i] /= l[i*n+i]
-	}
-}
-
-// solveUpper solves Lᵀ·x = b in place.
-func solveUpper(l, b []float64) {
-	n := len(b)
-	for i := n - 1; i >= 0; i-- {
-		for k := i + 1; k < n; k++ {
-			b[i] -= l[k*n+i] * b[k]
-		}
-		b[i] /= l[i*n+i]
-	}
 }
 
 // Draw implements ml.Person.
@@ -199,7 +161,7 @@ func (p *person) Draw(r *rand.Rand) ml.Person {
 	}
 	switch {
 	case p.lower != nil:
-		solveUpper(p.lower, x)
+		p.lower.SolveTransposed(x)
 	default:
 		for k := range x {
 			x[k] *= math.Sqrt(p.at(p.variance, k))

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/ml/safetensors"
 )
@@ -132,8 +133,8 @@ type process struct {
 
 // projection is what a kernel is in terms of landmarks.
 type projection struct {
-	points [][]float64 // the landmarks: numbers of items, or of moments
-	root   []float64   // the Cholesky factor of their kernel
+	points [][]float64  // the landmarks: numbers of items, or of moments
+	root   vector.Lower // the Cholesky factor of their kernel
 }
 
 func (p *projection) size() int {
@@ -144,22 +145,23 @@ func (p *projection) size() int {
 }
 
 // features makes kernels with landmarks columns, of which the inner products are the projected kernel.
-func (p *projection) features(kernels []float64) { solveLower(p.root, kernels) }
+func (p *projection) features(kernels []float64) { p.root.Solve(kernels, 0) }
 
 // counts makes weights of columns what each kernel with a landmark counts.
-func (p *projection) counts(weights []float64) { solveUpper(p.root, weights) }
+func (p *projection) counts(weights []float64) { p.root.SolveTransposed(weights) }
 
 // finish finds the root of a kernel of landmarks.
 func (p *projection) finish(kernel func(i, j int) float64) {
 	n := p.size()
-	p.root = make([]float64, n*n)
+	p.root = vector.NewLower(n)
 	for i := range n {
-		for j := range i + 1 {
-			p.root[i*n+j] = kernel(i, j)
+		row := p.root.Row(i)
+		for j := range row {
+			row[j] = kernel(i, j)
 		}
-		p.root[i*n+i] += pivotJitter
+		row[i] += pivotJitter
 	}
-	cholesky(p.root, n)
+	p.root.Factor()
 }
 
 // alike is the kernel of two items: 1 for the same.

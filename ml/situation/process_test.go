@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/rhythmiq/rhythmiq/internal/vector"
 	"github.com/rhythmiq/rhythmiq/ml/mltest"
 )
 
@@ -55,7 +56,7 @@ func TestProcessIsTheExactOne(t *testing.T) {
 	}
 	at := make([]float64, n)
 	for range 20 {
-		root, b, lower := make([]float64, n), make([]float64, n), make([]float64, n*n)
+		root, b, lower := make([]float64, n), make([]float64, n), vector.NewLower(n)
 		for i := range n {
 			q := logistic(at[i])
 			root[i] = math.Sqrt(q * (1 - q))
@@ -63,17 +64,17 @@ func TestProcessIsTheExactOne(t *testing.T) {
 		}
 		for i := range n {
 			for j := range i + 1 {
-				lower[i*n+j] = root[i] * k[i*n+j] * root[j]
+				lower.Row(i)[j] = root[i] * k[i*n+j] * root[j]
 			}
-			lower[i*n+i]++
+			lower.Row(i)[i]++
 		}
-		cholesky(lower, n)
+		require.True(t, lower.Factor())
 		c := times(b)
 		for i := range c {
 			c[i] *= root[i]
 		}
-		solveLower(lower, c)
-		solveUpper(lower, c)
+		lower.Solve(c, 0)
+		lower.SolveTransposed(c)
 		for i := range c {
 			b[i] -= root[i] * c[i]
 		}
