@@ -25,7 +25,7 @@ func (s *Service) Answers(ctx context.Context, profileID uuid.UUID, until time.T
 			break
 		}
 	}
-	tracks, err := s.items(ctx, profileID, did)
+	tracks, err := s.items(ctx, profileID, did, func(string) *ml.Item { return nil })
 	if err != nil {
 		return nil, err
 	}

@@ -78,11 +78,11 @@ func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r r
 		return nil, err
 	}
 	for _, p := range c.def.Pinned {
-		g.add(*c.tracks[p.TrackID], planner.AllStages)
+		g.add(c.tracks[p.TrackID], planner.AllStages)
 	}
 	for _, k := range c.keep {
 		if t := c.tracks[k.ID]; t != nil && c.allows(t) {
-			g.add(*t, c.stageSet(k.Stage))
+			g.add(t, c.stageSet(k.Stage))
 		}
 	}
 	if len(g.tracks) == 0 {
@@ -377,16 +377,15 @@ func (c *composition) pose(g *gathering) {
 	}
 	usual := make([]float64, len(g.tracks))
 	beside(func() {
-		for i := range g.tracks {
-			usual[i] = c.listener.usual(&g.tracks[i])
+		for i, t := range g.tracks {
+			usual[i] = c.listener.usual(t)
 		}
 	}, func() {
-		for i := range g.tracks {
-			c.now.foresee(&g.tracks[i])
+		for _, t := range g.tracks {
+			c.now.foresee(t)
 		}
 	})
-	for i := range g.tracks {
-		t := &g.tracks[i]
+	for i, t := range g.tracks {
 		p := candidate(t)
 		p.Taste = c.listener.liking(t, usual[i], c.session, c.now)
 		p.Stages = g.stages[i]

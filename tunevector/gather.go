@@ -28,13 +28,13 @@ const (
 
 // gathering collects candidates without repeats, and the stages each may play in.
 type gathering struct {
-	tracks      []Track
+	tracks      []*Track
 	stages      []planner.StageSet
 	at          map[string]int
 	shortlisted bool // the provider has more than it was asked for
 }
 
-func (g *gathering) add(t Track, stages planner.StageSet) {
+func (g *gathering) add(t *Track, stages planner.StageSet) {
 	if i, known := g.at[t.ID]; known {
 		g.stages[i] |= stages
 		return
@@ -115,7 +115,7 @@ func (c *composition) samples(from, to float64) []Features {
 
 // finding is what was found for one question.
 type finding struct {
-	tracks      []Track
+	tracks      []*Track
 	shortlisted bool // there is more than was asked for
 }
 
@@ -143,9 +143,9 @@ func (g *gathering) take(c *composition, found *finding, stages planner.StageSet
 	g.shortlisted = g.shortlisted || found.shortlisted
 	g.tracks = slices.Grow(g.tracks, len(found.tracks))
 	g.stages = slices.Grow(g.stages, len(found.tracks))
-	for i := range found.tracks {
-		if c.allows(&found.tracks[i]) {
-			g.add(found.tracks[i], stages)
+	for _, t := range found.tracks {
+		if c.allows(t) {
+			g.add(t, stages)
 		}
 	}
 }
@@ -154,7 +154,11 @@ func (g *gathering) take(c *composition, found *finding, stages planner.StageSet
 func (s *Service) finds(q CandidateQuery) find {
 	return func(ctx context.Context) (finding, error) {
 		tracks, err := s.music.Candidates(ctx, q)
-		return finding{tracks, len(tracks) >= q.Limit}, err
+		f := finding{tracks: make([]*Track, len(tracks)), shortlisted: len(tracks) >= q.Limit}
+		for i := range tracks {
+			f.tracks[i] = &tracks[i]
+		}
+		return f, err
 	}
 }
 
@@ -171,10 +175,10 @@ func (s *Service) findsSuited(c *composition, genres []string) find {
 		if err := s.load(ctx, c.listener.id, found, ids); err != nil {
 			return f, err
 		}
-		f.tracks = make([]Track, 0, len(ids))
+		f.tracks = make([]*Track, 0, len(ids))
 		for _, id := range ids {
 			if t := found[id]; t != nil {
-				f.tracks = append(f.tracks, *t)
+				f.tracks = append(f.tracks, t)
 			}
 		}
 		return f, nil

@@ -103,7 +103,7 @@ func (o *own) knows(d ml.Interaction) bool {
 // oldest are only what was before the others.
 func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) (*own, error) {
 	next := &own{consents: o.consents, made: o.made, known: make(map[uuid.UUID]answered, len(l.did)), columns: map[string]int32{}}
-	tracks, err := s.items(ctx, l.id, first(l.did, fresh+mostTelling))
+	tracks, err := s.items(ctx, l.id, first(l.did, fresh+mostTelling), o.itemOf)
 	if err != nil {
 		return nil, err
 	}
@@ -199,18 +199,23 @@ func (l *listener) present(at time.Time) bool {
 	return age >= 0 && age <= presently
 }
 
-// items returns what a learner may see of the tracks of interactions.
-func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactions) (map[string]*ml.Item, error) {
-	known := map[string]*Track{}
-	ids := make([]string, len(did))
+// items returns what a learner may see of the tracks of interactions. Those that known has are not asked for.
+func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactions, known func(trackID string) *ml.Item) (map[string]*ml.Item, error) {
+	items := make(map[string]*ml.Item, len(did))
+	var ids []string
 	for i := range did {
-		ids[i] = did[i].TrackID
+		id := did[i].TrackID
+		if item := known(id); item != nil {
+			items[id] = item
+		} else {
+			ids = append(ids, id)
+		}
 	}
-	if err := s.load(ctx, profileID, known, ids); err != nil {
+	loaded := map[string]*Track{}
+	if err := s.load(ctx, profileID, loaded, ids); err != nil {
 		return nil, err
 	}
-	items := make(map[string]*ml.Item, len(known))
-	for id, t := range known {
+	for id, t := range loaded {
 		if item, permitted := t.Item(); permitted {
 			items[id] = &item
 		}
@@ -228,7 +233,7 @@ type sensing struct {
 	handed   float64     // of the word of the rules on situations, and of that of the shared model
 	settled  float64     // of the middle that is made of genres: n ⁄ (n + 40) of all answers
 	consents []uuid.UUID // that the judgment was made under, however far back
-	judged   map[string]*judged
+	judged   map[*Track]*judged
 }
 
 // judged is what is said of one track now. Of one whose provenance forbids learning from it nothing is.
@@ -239,6 +244,9 @@ type judged struct {
 	told      float64     // by how much the shared model has the situation change how likely the listener likes it
 }
 
+// usuallyJudged is how many tracks are judged for a plan that bends while it plays, or a few more.
+const usuallyJudged = 800
+
 // foresee judges a track that will be asked for.
 func (s *sensing) foresee(t *Track) {
 	if s != nil {
@@ -248,14 +256,14 @@ func (s *sensing) foresee(t *Track) {
 
 // of judges a track, each once.
 func (s *sensing) of(t *Track) *judged {
-	if j, there := s.judged[t.ID]; there {
+	if j, there := s.judged[t]; there {
 		return j
 	}
 	j := &judged{}
 	if j.item, j.permitted = t.Item(); j.permitted {
 		j.own, j.told = s.judge.OfNew(j.item), s.tells(j.item)
 	}
-	s.judged[t.ID] = j
+	s.judged[t] = j
 	return j
 }
 
@@ -267,7 +275,7 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 	m, _ := momentOf(in, l.now)
 	l.did.tell(m, l.now, l.own.heardOf(l.did))
 	n := float64(len(l.own.answers))
-	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf), judged: map[string]*judged{}}
+	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf), judged: make(map[*Track]*judged, usuallyJudged)}
 	for _, t := range variable.Types() { // in the order of the table
 		if consent, ok := l.snapshot.Consents[t.Type]; ok {
 			s.consents = append(s.consents, consent)
@@ -280,12 +288,20 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 	return s
 }
 
+// itemOf is what was known of a track when the listener answered to it, or nil.
+func (o *own) itemOf(trackID string) *ml.Item {
+	if c, there := o.columns[trackID]; there {
+		return &o.items[c]
+	}
+	return nil
+}
+
 // heardOf are the items of the newest interactions, as far as they were answered to.
 func (o *own) heardOf(did interactions) map[string]*ml.Item {
 	items := map[string]*ml.Item{}
 	for _, d := range did {
-		if c, there := o.columns[d.TrackID]; there {
-			items[d.TrackID] = &o.items[c]
+		if item := o.itemOf(d.TrackID); item != nil {
+			items[d.TrackID] = item
 		}
 	}
 	return items
@@ -377,8 +393,7 @@ func (s *Service) findsAnywhere(c *composition, q CandidateQuery) find {
 			probability float64
 		}
 		found := make([]likely, 0, len(sample.tracks))
-		for i := range sample.tracks {
-			t := &sample.tracks[i]
+		for _, t := range sample.tracks {
 			if j := c.now.of(t); j.permitted && c.allows(t) {
 				found = append(found, likely{t, j.own.Probability + j.told})
 			}
@@ -388,7 +403,7 @@ func (s *Service) findsAnywhere(c *composition, q CandidateQuery) find {
 		})
 		best := finding{shortlisted: sample.shortlisted}
 		for _, f := range first(found, c.asked(anywhereCandidates)) {
-			best.tracks = append(best.tracks, *f.track)
+			best.tracks = append(best.tracks, f.track)
 		}
 		return best, nil
 	}

@@ -36,9 +36,9 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 		if i < len(heard) {
 			continue
 		}
-		track := Track{ID: t.ID} // the provider may no longer know it; it keeps its time
+		track := &Track{ID: t.ID} // the provider may no longer know it; it keeps its time
 		if known := c.tracks[t.ID]; known != nil {
-			track = *known
+			*track = *known
 		}
 		track.DurationSeconds = t.Duration
 		g.add(track, planner.AllStages)

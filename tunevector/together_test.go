@@ -85,11 +85,11 @@ func TestFoundInTheOrderAskedFor(t *testing.T) {
 			case <-second:
 			case <-ctx.Done():
 			}
-			return finding{tracks: []Track{{ID: "a"}}}, ctx.Err()
+			return finding{tracks: []*Track{{ID: "a"}}}, ctx.Err()
 		},
 		func(context.Context) (finding, error) {
 			close(second)
-			return finding{tracks: []Track{{ID: "b"}}}, nil
+			return finding{tracks: []*Track{{ID: "b"}}}, nil
 		},
 	}
 	found, err := (&Service{}).findAll(t.Context(), finds...)
