@@ -34,9 +34,10 @@ type composition struct {
 	untried    map[string]float64    // the taste of these without what that gains
 	unlocked   []planner.Candidate   // all candidates, where those of the problem are only those that go with the steps
 	bends      []Point
-	over       bool // nothing is left to plan
-	steadyEnds bool // start and end stay where what is new is not heard
-	playing    bool // it bends while it plays: with little effort
+	middle     vector // of the listener, where no stages are
+	over       bool   // nothing is left to plan
+	steadyEnds bool   // start and end stay where what is new is not heard
+	playing    bool   // it bends while it plays: with little effort
 	problem    planner.Problem
 	// bound gives a solution the bound of the problem as it was asked, whatever was kept.
 	bound func(context.Context, *planner.Solution)
@@ -61,7 +62,14 @@ func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r r
 		c.problem.Effort = whilePlaying(c.seconds() - c.elapsed())
 	}
 	c.bar()
-	if err := s.recall(ctx, c, v.Moments); err != nil {
+	if err := s.abreast(ctx, func(ctx context.Context) error {
+		return s.recall(ctx, c, v.Moments)
+	}, func(ctx context.Context) (err error) {
+		if c.def.Mode != Guided {
+			c.middle, err = s.listenerMiddle(ctx, c)
+		}
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	if err := c.fits(r.all); err != nil {
@@ -223,11 +231,7 @@ func (s *Service) aim(ctx context.Context, c *composition, v *vectorRecord) erro
 	} else {
 		in, held := steadied(c.listener.snapshot, v.Held)
 		v.Held = held
-		middle, err := s.listenerMiddle(ctx, c)
-		if err != nil {
-			return err
-		}
-		middle = c.situate(in, middle)
+		middle := c.situate(in, c.middle)
 		start, finish = c.def.ends(middle, c.situation.lean)
 		if c.steadyEnds && planner.Distance(start, v.Start) <= inaudible && planner.Distance(finish, v.End) <= inaudible {
 			start, finish = v.Start, v.End // what nobody hears is no reason to move
@@ -437,22 +441,32 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64, 
 
 // search plans. Where something should be kept, it stays unless the free plan is better by more than the share given. The bound is left to c.bound.
 func (c *composition) search(ctx context.Context, tolerance float64) (planner.Solution, error) {
-	free, err := c.solveFree(ctx)
+	free, kept, err := c.solveBoth(ctx)
 	if err != nil && c.unlock() {
-		free, err = c.solveFree(ctx)
+		free, kept, err = c.solveBoth(ctx)
 	}
 	if err != nil {
-		err = cmp.Or(c.unreachable(ctx, err), c.missing(err))
+		return free, cmp.Or(c.unreachable(ctx, err), c.missing(err))
 	}
-	if err != nil || len(c.keep) == 0 {
-		return free, err
-	}
-	kept, ok := c.solveKept(ctx)
-	if !ok || tolerance != always && kept.Cost > free.Cost*(1+tolerance) {
+	if kept == nil || tolerance != always && kept.Cost > free.Cost*(1+tolerance) {
 		return free, nil
 	}
 	kept.Baselines, kept.Complete = free.Baselines, free.Complete // of the problem as it was asked, not of what was kept
-	return kept, nil
+	return *kept, nil
+}
+
+// solveBoth plans freely, and with what should be kept: nil where nothing should, or can. An error is that of the free plan.
+func (c *composition) solveBoth(ctx context.Context) (free planner.Solution, kept *planner.Solution, err error) {
+	if len(c.keep) == 0 {
+		free, err = c.solveFree(ctx)
+		return free, nil, err
+	}
+	beside(func() {
+		free, err = c.solveFree(ctx)
+	}, func() {
+		kept = c.solveKept(ctx)
+	})
+	return free, kept, err
 }
 
 func (c *composition) solveFree(ctx context.Context) (planner.Solution, error) {
@@ -505,8 +519,8 @@ const inaudible = 0.02
 // maxKeepings is how often it is tried to keep what was planned, each time without what fell into the wrong stage.
 const maxKeepings = 4
 
-// solveKept plans with what was there before, as far as it still may be and stays within its stage.
-func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
+// solveKept plans with what was there before, as far as it still may be and stays within its stage; nil where no plan has it.
+func (c *composition) solveKept(ctx context.Context) *planner.Solution {
 	p := c.problem
 	p.Pinned = map[int]string{}
 	taken := map[string]bool{}
@@ -542,7 +556,7 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 	for range maxKeepings {
 		solution, err := planner.Solve(ctx, p)
 		if err != nil {
-			return solution, false
+			return nil
 		}
 		kept := len(p.Pinned)
 		for position, t := range solution.Tracks {
@@ -551,10 +565,10 @@ func (c *composition) solveKept(ctx context.Context) (planner.Solution, bool) {
 			}
 		}
 		if len(p.Pinned) == kept {
-			return solution, true
+			return &solution
 		}
 	}
-	return planner.Solution{}, false
+	return nil
 }
 
 // missing turns the planner's error into one that says what music is missing.

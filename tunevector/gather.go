@@ -121,8 +121,16 @@ type finding struct {
 
 type find func(context.Context) (finding, error)
 
-// findAll finds all of it, in the order given. It is looked for side by side but where the provider lends: what is asked of such a one may have it search, and so
+// abreast asks the provider for several things side by side, but where it lends: what is asked of such a one may have it search, and so
 // change what it answers to what is asked next, while the same plan is to be made of the same music.
+func (s *Service) abreast(ctx context.Context, parts ...func(context.Context) error) error {
+	if _, lends := s.music.(Lender); lends {
+		return inTurn(ctx, parts...)
+	}
+	return together(ctx, parts...)
+}
+
+// findAll finds all of it, in the order given.
 func (s *Service) findAll(ctx context.Context, finds ...find) ([]finding, error) {
 	found := make([]finding, len(finds))
 	parts := make([]func(context.Context) error, len(finds))
@@ -132,10 +140,7 @@ func (s *Service) findAll(ctx context.Context, finds ...find) ([]finding, error)
 			return err
 		}
 	}
-	if _, lends := s.music.(Lender); lends {
-		return found, inTurn(ctx, parts...)
-	}
-	return found, together(ctx, parts...)
+	return found, s.abreast(ctx, parts...)
 }
 
 // take adds what was found, without what must not be in the plan.

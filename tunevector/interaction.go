@@ -39,26 +39,43 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	if err != nil {
 		return Recorded{}, err
 	}
-	if err := s.learn(ctx, profileID, events); err != nil {
+	all := newsOf(events)
+	for i := range all {
+		n := &all[i]
+		n.seen, n.lent = vectors[n.vector], slices.ContainsFunc(n.events, func(e ml.Interaction) bool { return lent[e.TrackID] })
+	}
+	r = Recorded{Accepted: len(events)}
+	// What else is known of the listener is read while it is learned from the events; their taste when that is done.
+	once := &listenerOnce{logged: events, learned: make(chan struct{})}
+	beside(func() {
+		defer close(once.learned)
+		once.failed = s.learn(ctx, profileID, events)
+	}, func() {
+		r.Replanned, err = s.adaptAll(ctx, profileID, all, once)
+	})
+	if err = cmp.Or(once.failed, err); err != nil {
 		return Recorded{}, err
 	}
-	r = Recorded{Accepted: len(events), Replanned: []Replanned{}}
-	once := &listenerOnce{logged: events}
-	for _, n := range newsOf(events) {
-		n.seen, n.lent = vectors[n.vector], slices.ContainsFunc(n.events, func(e ml.Interaction) bool { return lent[e.TrackID] })
+	return r, nil
+}
+
+// adaptAll adapts to what is new for several vectors.
+func (s *Service) adaptAll(ctx context.Context, profileID uuid.UUID, all []news, once *listenerOnce) ([]Replanned, error) {
+	made := []Replanned{}
+	for _, n := range all {
 		n.once = once
 		replanned, err := s.adapt(ctx, profileID, n)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now; the events are in the log
 		}
 		if err != nil {
-			return Recorded{}, err
+			return nil, err
 		}
 		if replanned != nil {
-			r.Replanned = append(r.Replanned, *replanned)
+			made = append(made, *replanned)
 		}
 	}
-	return r, nil
+	return made, nil
 }
 
 // Check names everything that is wrong with events, vectors that do not exist included, or returns nil; [Service.Record] does so too.

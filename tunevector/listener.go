@@ -29,8 +29,13 @@ type listener struct {
 	prior    *ml.Prior // how listeners do; likewise
 }
 
-// listener reads what is known. logged are interactions that were logged just now: the log is read at half the cost, and may not show them yet.
-func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...ml.Interaction) (*listener, error) {
+// listener reads what is known.
+func (s *Service) listener(ctx context.Context, profileID uuid.UUID) (*listener, error) {
+	return s.listenerAfter(ctx, profileID, &listenerOnce{})
+}
+
+// listenerAfter reads what is known after what was logged just now, and is being learned.
+func (s *Service) listenerAfter(ctx context.Context, profileID uuid.UUID, just *listenerOnce) (*listener, error) {
 	l := &listener{id: profileID, now: s.now()}
 	guard, err := s.guard(ctx, profileID)
 	if err != nil {
@@ -41,7 +46,7 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 		l.snapshot, err = s.variables.Snapshot(ctx, profileID)
 		return err
 	}, func(ctx context.Context) (err error) {
-		l.did, err = s.newest(ctx, profileID, logged)
+		l.did, err = s.newest(ctx, profileID, just.logged)
 		l.history = historyOf(l.did)
 		return err
 	}); err != nil {
@@ -55,6 +60,9 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 		l.own, err = s.ownOf(ctx, l)
 		return err
 	}, func(ctx context.Context) (err error) {
+		if err = just.wait(); err != nil {
+			return err
+		}
 		if l.taste, err = s.preferences.Taste(ctx, profileID, l.snapshot.Live); err == nil {
 			l.popular, err = s.learning.Popularity(ctx)
 		}
@@ -67,14 +75,25 @@ func (s *Service) listener(ctx context.Context, profileID uuid.UUID, logged ...m
 
 // listenerOnce reads what is known of a listener once for all vectors that one call plans anew.
 type listenerOnce struct {
-	logged []ml.Interaction
-	known  *listener
+	logged  []ml.Interaction // just now: the log is read at half the cost, and may not show them yet
+	learned chan struct{}    // closed when that was learned from them, or failed; nil where nothing is
+	failed  error
+	known   *listener
+}
+
+// wait waits until what was logged is learned.
+func (o *listenerOnce) wait() error {
+	if o.learned == nil {
+		return nil
+	}
+	<-o.learned
+	return o.failed
 }
 
 // listener also sets tried. Who asks with it set, since somebody else was faster with the vector, gets what is known by now.
 func (o *listenerOnce) listener(ctx context.Context, s *Service, profileID uuid.UUID, tried *bool) (_ *listener, err error) {
 	if o.known == nil || *tried {
-		o.known, err = s.listener(ctx, profileID, o.logged...)
+		o.known, err = s.listenerAfter(ctx, profileID, o)
 	}
 	*tried = true
 	return o.known, err
