@@ -102,18 +102,32 @@ func learnedKey(profileID uuid.UUID) store.Key {
 // Learn takes signals in, at the cost of a read and a write. Signals whose EventID was taken in before are ignored, see SeenWindow; so are
 // those under a consent that was forgotten. Values over 100 characters and tempos outside 20–300 BPM are passed over.
 // Strengths outside −1…1, a missing EventID and a Tempo that is no number are errors, and nothing is learned then.
-func (s *Service) Learn(ctx context.Context, profileID uuid.UUID, signals []Signal) (err error) {
+func (s *Service) Learn(ctx context.Context, profileID uuid.UUID, signals []Signal) error {
+	_, err := s.LearnLessons(ctx, profileID, signals)
+	return err
+}
+
+// Lessons are all that was learned of a listener, as it stood at one moment: for their taste in that moment, see [Service.TasteAfter].
+type Lessons struct{ document learnedDocument }
+
+// LearnLessons is [Service.Learn] that returns all that was learned then; nil where there are no signals.
+func (s *Service) LearnLessons(ctx context.Context, profileID uuid.UUID, signals []Signal) (l *Lessons, err error) {
 	defer observe.Watch(ctx, s.observer, "preference.learn", observe.Value{Name: "signals", Number: float64(len(signals))})(&err)
 	if err := checkSignals(signals); err != nil {
-		return err
+		return nil, err
 	}
 	if len(signals) == 0 {
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
 	now := s.now()
-	return s.changeLearned(ctx, profileID, func(d *learnedDocument) (changed bool) {
-		return d.learn(signals, now)
-	})
+	if err := s.changeLearned(ctx, profileID, func(d *learnedDocument) (changed bool) {
+		changed = d.learn(signals, now)
+		l = &Lessons{*d}
+		return changed
+	}); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func checkSignals(signals []Signal) error {

@@ -74,6 +74,37 @@ func TestLearn(t *testing.T) {
 	require.InDelta(t, (0.5-9)/(9.5+3), learned[0].Weight, 1e-6)
 }
 
+// A taste at once after what was learned is that which would be read, under the consents that live, and reads nothing of it.
+func TestTasteAfterLessons(t *testing.T) {
+	h := newHome(t, preference.Options{})
+	consent := uuid.New()
+	rated := like("ambient")
+	rated.Consent = consent
+	none, err := h.LearnLessons(t.Context(), h.profile, nil)
+	require.NoError(t, err)
+	require.Nil(t, none)
+	signals := []preference.Signal{like("rock"), rated}
+	for range 2 { // what is told again teaches nothing, and is known
+		lessons, err := h.LearnLessons(t.Context(), h.profile, signals)
+		require.NoError(t, err)
+		for _, live := range []func(uuid.UUID) bool{nil, func(id uuid.UUID) bool { return id == consent }} {
+			want, err := h.Taste(t.Context(), h.profile, live)
+			require.NoError(t, err)
+			got, err := h.TasteAfter(t.Context(), h.profile, live, lessons)
+			require.NoError(t, err)
+			require.Equal(t, want.Genres(), got.Genres())
+			require.Len(t, got.Genres(), map[bool]int{true: 1, false: 2}[live == nil])
+			for _, genre := range []string{"rock", "ambient", "jazz"} {
+				x := preference.Traits{Genres: []string{genre}}
+				require.Equal(t, want.ScoreOnly(x), got.ScoreOnly(x))
+			}
+		}
+	}
+	lessons, err := h.LearnLessons(t.Context(), h.profile, []preference.Signal{{}})
+	require.Error(t, err)
+	require.Nil(t, lessons)
+}
+
 func (h *home) keys(t testing.TB) (keys []string) {
 	t.Helper()
 	for item, err := range store.All(t.Context(), h.store, store.Query{Table: store.Users, Partition: h.profile, Read: store.Strong}) {

@@ -81,7 +81,12 @@ type opinion struct {
 
 // Taste returns the listener's taste from set and learned preferences. live says which consents live; nil: none. What was learned from
 // interactions always counts.
-func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool) (t Taste, err error) {
+func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool) (Taste, error) {
+	return s.TasteAfter(ctx, profileID, live, nil)
+}
+
+// TasteAfter is [Service.Taste] of a listener of whom all that was learned is known, and is not read again. nil: it is read.
+func (s *Service) TasteAfter(ctx context.Context, profileID uuid.UUID, live func(consent uuid.UUID) bool, just *Lessons) (t Taste, err error) {
 	values := []observe.Value{{Name: "set"}, {Name: "learned"}}
 	defer observe.Watch(ctx, s.observer, "preference.taste", values...)(&err)
 	// Strongly: whoever has just set or forbidden something must find it in what is chosen for them next.
@@ -93,11 +98,14 @@ func (s *Service) Taste(ctx context.Context, profileID uuid.UUID, live func(cons
 	if err != nil {
 		return Taste{}, err
 	}
-	d, err := s.readLearned(ctx, profileID)
-	if err != nil {
-		return Taste{}, err
+	if just == nil {
+		d, err := s.readLearned(ctx, profileID)
+		if err != nil {
+			return Taste{}, err
+		}
+		just = &Lessons{d}
 	}
-	learned := d.learned(s.now(), live)
+	learned := just.document.learned(s.now(), live)
 	values[0].Number, values[1].Number = float64(len(l)), float64(len(learned))
 	return NewTaste(append(l.preferences(), imported...), learned, s.weights), nil
 }

@@ -49,7 +49,7 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	once := &listenerOnce{logged: events, learned: make(chan struct{})}
 	beside(func() {
 		defer close(once.learned)
-		once.failed = s.learn(ctx, profileID, events)
+		once.lessons, once.failed = s.learn(ctx, profileID, events)
 	}, func() {
 		r.Replanned, err = s.adaptAll(ctx, profileID, all, once)
 	})
@@ -119,15 +119,15 @@ func (s *Service) check(ctx context.Context, profileID uuid.UUID, events []ml.In
 	return vectors, f.Err()
 }
 
-// learn passes on what the events say of the listener's taste.
-func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) error {
+// learn passes on what the events say of the listener's taste, and returns what was learned of it then; nil where they say nothing.
+func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.Interaction) (*preference.Lessons, error) {
 	known := map[string]*Track{}
 	ids := make([]string, len(events))
 	for i := range events {
 		ids[i] = events[i].TrackID
 	}
 	if err := s.load(ctx, profileID, known, ids); err != nil {
-		return err
+		return nil, err
 	}
 	var signals []preference.Signal
 	for _, e := range events {
@@ -136,9 +136,9 @@ func (s *Service) learn(ctx context.Context, profileID uuid.UUID, events []ml.In
 		}
 	}
 	if len(signals) == 0 {
-		return nil
+		return nil, nil //nolint:nilnil // nothing was learned
 	}
-	return s.preferences.Learn(ctx, profileID, signals)
+	return s.preferences.LearnLessons(ctx, profileID, signals)
 }
 
 // signalOf is what a strength says through a track; false where it says nothing, or its provenance forbids learning from it.

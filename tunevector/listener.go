@@ -59,11 +59,12 @@ func (s *Service) listenerAfter(ctx context.Context, profileID uuid.UUID, just *
 	}, func(ctx context.Context) (err error) {
 		l.own, err = s.ownOf(ctx, l)
 		return err
-	}, func(ctx context.Context) (err error) {
-		if err = just.wait(); err != nil {
+	}, func(ctx context.Context) error {
+		lessons, err := just.taught()
+		if err != nil {
 			return err
 		}
-		if l.taste, err = s.preferences.Taste(ctx, profileID, l.snapshot.Live); err == nil {
+		if l.taste, err = s.preferences.TasteAfter(ctx, profileID, l.snapshot.Live, lessons); err == nil {
 			l.popular, err = s.learning.Popularity(ctx)
 		}
 		return err
@@ -75,19 +76,22 @@ func (s *Service) listenerAfter(ctx context.Context, profileID uuid.UUID, just *
 
 // listenerOnce reads what is known of a listener once for all vectors that one call plans anew.
 type listenerOnce struct {
-	logged  []ml.Interaction // just now: the log is read at half the cost, and may not show them yet
-	learned chan struct{}    // closed when that was learned from them, or failed; nil where nothing is
+	logged  []ml.Interaction    // just now: the log is read at half the cost, and may not show them yet
+	learned chan struct{}       // closed when that was learned from them, or failed; nil where nothing is
+	lessons *preference.Lessons // that were there then; nil where they are to be read
 	failed  error
 	known   *listener
 }
 
-// wait waits until what was logged is learned.
-func (o *listenerOnce) wait() error {
+// taught waits until what was logged is learned. The lessons are for once: who asks again wants what is known by then.
+func (o *listenerOnce) taught() (*preference.Lessons, error) {
 	if o.learned == nil {
-		return nil
+		return nil, nil //nolint:nilnil // they are to be read
 	}
 	<-o.learned
-	return o.failed
+	lessons := o.lessons
+	o.lessons = nil
+	return lessons, o.failed
 }
 
 // listener also sets tried. Who asks with it set, since somebody else was faster with the vector, gets what is known by now.

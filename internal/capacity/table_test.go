@@ -184,7 +184,7 @@ func rows() []row {
 			},
 			reads:  "login! gate! interactions/me/event#2096-03-01*! learned! vector#{vector}! plan#{vector}#*!" + strings.Replace(listening, " learned", "", 1),
 			writes: "interactions/me/event#* learned [vector#* plan#*]",
-			why:    "what was learned is read again, with what this skip has taught; " + whyFresh,
+			why:    whyFresh,
 		},
 		{name: "ListRecommendations", method: get, path: "/me/recommendations", reads: "login!" + listening, why: whyFresh + "; " + whyGo},
 		{
