@@ -73,17 +73,22 @@ func readRow(item store.Item) (Logged, error) {
 }
 
 func readSort(sort string) (time.Time, uuid.UUID, error) {
-	rest, _ := strings.CutPrefix(sort, eventPrefix)
+	rest, prefixed := strings.CutPrefix(sort, eventPrefix)
 	moment, event, _ := strings.Cut(rest, "#")
-	at, err := time.Parse(timeLayout, moment)
+	at, err := time.Parse(time.RFC3339Nano, moment) // which is quicker than by timeLayout, and takes more
 	if err != nil {
 		return time.Time{}, uuid.Nil, err
 	}
 	id, err := uuid.Parse(event)
-	if err == nil && sortOf(at, id) != rest {
+	if canonical := prefixed && isTimeKey(moment, at) && len(event) == len(uuid.UUID{}.String()) && strings.ToLower(event) == event; err == nil && !canonical {
 		err = errLax
 	}
 	return at, id, err
+}
+
+// isTimeKey is moment == timeKey(at), where moment was read as at. It is asked of each row, and formats nothing.
+func isTimeKey(moment string, at time.Time) bool {
+	return len(moment) == len(timeLayout) && moment[len("2006-01-02T15:04:05")] == '.' && strings.HasSuffix(moment, "Z") && !at.Before(firstTime) && !at.After(lastTime)
 }
 
 // errLax is told of a key that parses, and is not how it would be written: the order of such keys is not that of time.

@@ -16,6 +16,13 @@ import (
 func FuzzReadRow(f *testing.F) {
 	f.Add("event#2026-03-20T12:00:00.000000000Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{"trackId":"t","action":"play"}`))
 	f.Add("event#2026-03-20T12:00:00.000000001Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{"trackId":"t","action":"rate","rating":4,"positionSeconds":1e3}`))
+	f.Add("event#2026-03-20T1:00:00.0000000000Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#2026-03-20T12:00:00,000000000Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#2026-03-20T12:00:00.0000+01:00#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#2026-03-20T12:00:00.000000000Z#6F0E2AB5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#2026-03-20T12:00:00.000000000Z#6f0e2ab55f464b1c8a6c7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#9999-12-31T00:00:00.000000001Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
+	f.Add("event#0000-12-31T00:00:00.000000001Z#6f0e2ab5-5f46-4b1c-8a6c-7d8d0a2b3c4d", []byte(`{}`))
 	f.Add("event#", []byte(`{}`))
 	f.Add("x", []byte(`[]`))
 	f.Fuzz(func(t *testing.T, sort string, body []byte) {
@@ -25,6 +32,7 @@ func FuzzReadRow(f *testing.F) {
 		}
 		item, err := l.row()
 		require.NoError(t, err)
+		require.Equal(t, sort, item.Key.Sort, "there is one way to write it")
 		again, err := readRow(item)
 		require.NoError(t, err)
 		require.True(t, l.same(&again.Interaction), "%v %v", l, again)
