@@ -379,19 +379,20 @@ func (c *composition) pose(g *gathering) {
 		}
 		c.problem.Pinned[p.Position] = p.TrackID
 	}
-	usual := make([]float64, len(g.tracks))
+	suits, tastes := make([]float64, len(g.tracks)), make([]float64, len(g.tracks))
 	beside(func() {
 		for i, t := range g.tracks {
-			usual[i] = c.listener.usual(t)
+			suits[i] = c.listener.suits(t)
 		}
 	}, func() {
-		for _, t := range g.tracks {
+		for i, t := range g.tracks {
+			tastes[i] = c.listener.taste.ScoreOnly(t.traits())
 			c.now.foresee(t)
 		}
 	})
 	for i, t := range g.tracks {
 		p := candidate(t)
-		p.Taste = c.listener.liking(t, usual[i], c.session, c.now)
+		p.Taste = c.listener.liking(t, c.listener.usual(t, tastes[i], suits[i]), c.session, c.now)
 		p.Stages = g.stages[i]
 		c.problem.Candidates = append(c.problem.Candidates, p)
 		c.tracks[t.ID] = t

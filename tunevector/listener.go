@@ -229,11 +229,11 @@ func (l *listener) suits(t *Track) float64 {
 	return suits
 }
 
-// usual is how much the listener likes the track whatever the moment, −1 to 1.
-func (l *listener) usual(t *Track) float64 {
-	score := l.taste.ScoreOnly(t.traits())
+// usual is how much the listener likes the track whatever the moment, −1 to 1, by what their taste makes of it and how well it suits.
+func (l *listener) usual(t *Track, taste, suits float64) float64 {
+	score := taste
 	score += popularWeight * l.popularity(t)
-	score += modelWeight * l.suited.Trust() * l.suits(t)
+	score += modelWeight * l.suited.Trust() * suits
 	return min(max(score, -1), 1)
 }
 

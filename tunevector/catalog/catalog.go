@@ -145,13 +145,15 @@ func (c *Catalog) track(n uint32) tunevector.Track {
 	if c.flags[n]&flagSpotify != 0 {
 		provenance = tunevector.FromSpotify
 	}
+	artists, genres, instruments := c.artists.of(c.artist[n]), c.genres.of(c.genre[n]), c.instruments.of(c.instrument[n])
+	room := make([]string, len(artists)+len(genres)+len(instruments))
 	return tunevector.Track{
 		ID:              id,
 		URI:             uri,
 		Title:           c.titles.get(c.title[n]),
-		Artists:         c.artists.strings(c.artist[n]),
-		Genres:          c.genres.strings(c.genre[n]),
-		Instruments:     c.instruments.strings(c.instrument[n]),
+		Artists:         c.artists.take(artists, &room),
+		Genres:          c.genres.take(genres, &room),
+		Instruments:     c.instruments.take(instruments, &room),
 		Kind:            c.flags[n].kind(),
 		DurationSeconds: c.seconds(n),
 		Explicit:        c.flags[n]&flagExplicit != 0,

@@ -105,10 +105,17 @@ func (l *lists) len() int { return len(l.starts) - 1 }
 // strings returns the names in a list, in a slice of their own; nil for the empty list.
 func (l *lists) strings(list uint32) []string {
 	numbers := l.of(list)
+	room := make([]string, len(numbers))
+	return l.take(numbers, &room)
+}
+
+// take cuts the names of numbers off room, which has enough, in a slice that cannot grow into what is left; nil for none.
+func (l *lists) take(numbers []uint32, room *[]string) []string {
 	if len(numbers) == 0 {
 		return nil
 	}
-	out := make([]string, len(numbers))
+	out := (*room)[:len(numbers):len(numbers)]
+	*room = (*room)[len(numbers):]
 	for i, n := range numbers {
 		out[i] = l.names[n]
 	}
