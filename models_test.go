@@ -89,7 +89,7 @@ func TestModelsServeRecommendationsAndPlans(t *testing.T) {
 	require.Equal(t, v.ID, again.ID)
 	require.Positive(t, because(two))
 
-	made, err := one.TuneVectors.Create(t.Context(), ada.ID, tunevector.Definition{Name: "A", Mode: tunevector.AI, DurationMinutes: 60})
+	made, err := one.TuneVectors.Create(t.Context(), ada.ID, tunevector.Definition{Name: "A", Mode: tunevector.Guided, Stages: []tunevector.Stage{{Genre: "jazz", Minutes: 120}}})
 	require.NoError(t, err)
 	require.True(t, slices.ContainsFunc(made.Plan.Tracks, func(p tunevector.PlannedTrack) bool { return slices.Contains(p.Reasons, "suits what you play") }))
 
