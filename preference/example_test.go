@@ -37,6 +37,6 @@ func Example() {
 	fmt.Println(taste.Avoids(preference.Traits{Genres: []string{"country"}}))
 	// Output:
 	// Validation failed: value: Tempo must be beats per minute between 20 and 300, such as 120, or a range such as 90-110
-	// 0.48 ["you like rock" "you often play Ana Vento"]
+	// 0.48 ["you like rock" "you played Ana Vento"]
 	// true
 }

@@ -77,7 +77,11 @@ type opinion struct {
 	stated  bool // something was set on it
 	set     bool // … and the opinion is, in its sign, what was set
 	forbids bool // … with weight −1
+	often   bool // it was learned from enough to say so
 }
+
+// oftenFrom is from how many signals on it is told that something is played often.
+const oftenFrom = 3
 
 // Taste returns the listener's taste from set and learned preferences. live says which consents live; nil: none. What was learned from
 // interactions always counts.
@@ -161,13 +165,13 @@ func merge(typ Type, set []Preference, learned []Learned) []keyed {
 		was[key] = true
 		i, known := at[key]
 		if !known {
-			all = append(all, keyed{key, opinion{name: l.Value, value: LearnedShare * l.Weight}})
+			all = append(all, keyed{key, opinion{name: l.Value, value: LearnedShare * l.Weight, often: l.Count >= oftenFrom}})
 			continue
 		}
 		o := &all[i].opinion
 		before := o.value
 		o.value += LearnedShare * l.Weight * (1 - math.Abs(before))
-		o.set = before*o.value > 0
+		o.set, o.often = before*o.value > 0, l.Count >= oftenFrom
 	}
 	slices.SortStableFunc(all, func(a, b keyed) int {
 		return cmp.Or(cmp.Compare(math.Abs(b.value), math.Abs(a.value)), strings.Compare(a.key, b.key))
@@ -379,12 +383,16 @@ func (o *opinion) phrase() string {
 		return "you like " + o.name + " on " + o.source.title()
 	case o.value > 0 && o.set:
 		return "you like " + o.name
-	case o.value > 0:
+	case o.value > 0 && o.often:
 		return "you often play " + o.name
+	case o.value > 0:
+		return "you played " + o.name
 	case o.set:
 		return "you avoid " + o.name
-	default:
+	case o.often:
 		return "you tend to skip " + o.name
+	default:
+		return "you skipped " + o.name
 	}
 }
 

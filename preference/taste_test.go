@@ -97,12 +97,14 @@ func TestScore(t *testing.T) {
 
 func TestScoreOfLearned(t *testing.T) {
 	learned := []preference.Learned{
-		{Type: "genre", Value: "ambient", Weight: 0.5},
-		{Type: "genre", Value: "metal", Weight: -0.5},
-		{Type: "genre", Value: "rock", Weight: -0.5},
-		{Type: "genre", Value: "pop", Weight: -1},
-		{Type: "artist", Value: "Muse", Weight: 0.8},
-		{Type: "tempo", Value: "114-123", Weight: 0.5},
+		{Type: "genre", Value: "ambient", Weight: 0.5, Count: 3},
+		{Type: "genre", Value: "metal", Weight: -0.5, Count: 3},
+		{Type: "genre", Value: "rock", Weight: -0.5, Count: 3},
+		{Type: "genre", Value: "pop", Weight: -1, Count: 3},
+		{Type: "artist", Value: "Muse", Weight: 0.8, Count: 3},
+		{Type: "tempo", Value: "114-123", Weight: 0.5, Count: 3},
+		{Type: "genre", Value: "folk", Weight: 0.25, Count: 2},
+		{Type: "instrument", Value: "harp", Weight: -0.25, Count: 1},
 	}
 	taste := preference.NewTaste(likes(t, "genre:rock=0.2", "genre:Pop", "genre:country=-1"), learned, nil)
 	for _, c := range []struct {
@@ -116,12 +118,14 @@ func TestScoreOfLearned(t *testing.T) {
 		{genres("pop"), 0.7 * (0.5 + 0.5*math.Exp2(-0.1) - 0.6*(1-(0.5+0.5*math.Exp2(-0.1)))), "you like Pop"},
 		{preference.Traits{Artists: []string{"muse"}}, 0.7 * 0.48, "you often play Muse"},
 		{preference.Traits{Tempo: 118}, 0.7 * 0.3, "you often play 114–123 BPM"},
+		{genres("folk"), 0.7 * 0.15, "you played folk"},
+		{preference.Traits{Instruments: []string{"harp"}}, -0.7 * 0.15, "you skipped harp"},
 	} {
 		score, reasons := taste.Score(c.x)
 		require.InDelta(t, c.score, score, 1e-12, c.reason)
 		require.Equal(t, []string{c.reason}, reasons)
 	}
-	require.Equal(t, []string{"Pop", "ambient"}, taste.Genres(), "rock is not liked any more")
+	require.Equal(t, []string{"Pop", "ambient", "folk"}, taste.Genres(), "rock is not liked any more")
 	require.Equal(t, []string{"Muse"}, taste.Artists())
 	require.InDelta(t, math.Sqrt(114*123), taste.Tempo(), 1e-9)
 	require.True(t, taste.Avoids(genres("country")))
