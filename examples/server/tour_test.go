@@ -65,7 +65,8 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
 	{regexp.MustCompile(`eyJ[\w-]*\.[\w-]*\.[\w-]*`), "TOKEN"},
 	{regexp.MustCompile(`"trackId":"demo-[^{}]*,"score":[\d.]+,"reasons":\["you like ambient"[^]]*\]`), "RECOMMENDATION"}, // others from day to day
-	{regexp.MustCompile(`"changes":\[\{[^]]*\]`), "CHANGES"},                                                              // others from hour to hour, which is part of the situation
+	{regexp.MustCompile(`"fromPosition":\d+`), "FROM"},                                                                    // others from hour to hour, which is part of the situation; so are
+	{regexp.MustCompile(`"changes":\[\{[^]]*\]`), "CHANGES"},
 	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "SERVER"},
 	{regexp.MustCompile(`\s*\n\s*`), "\n"},
 }
