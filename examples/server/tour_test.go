@@ -47,7 +47,10 @@ func tour(t *testing.T, s *started) {
 		if strings.HasPrefix(b[1], "go run ") {
 			continue // starts the server, which stands already
 		}
-		script.WriteString(strings.ReplaceAll(b[1], "http://127.0.0.1:8080", s.base) + "\necho; echo '" + mark + "'\n")
+		block := strings.ReplaceAll(b[1], "http://127.0.0.1:8080", s.base)
+		// Who types it is later than a second after the reading, which is hence in the surroundings of what they do.
+		block = strings.ReplaceAll(block, "date -u +%FT%TZ", "date -u +%FT%T.999Z")
+		script.WriteString(block + "\necho; echo '" + mark + "'\n")
 		want.WriteString(strings.TrimSpace(b[2]) + "\n" + mark + "\n")
 	}
 	c := exec.CommandContext(t.Context(), "bash", "-c", script.String())
@@ -65,8 +68,6 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
 	{regexp.MustCompile(`eyJ[\w-]*\.[\w-]*\.[\w-]*`), "TOKEN"},
 	{regexp.MustCompile(`"trackId":"demo-[^{}]*,"score":[\d.]+,"reasons":\["you like ambient"[^]]*\]`), "RECOMMENDATION"}, // others from day to day
-	{regexp.MustCompile(`"fromPosition":\d+`), "FROM"},                                                                    // others from hour to hour, which is part of the situation; so are
-	{regexp.MustCompile(`"changes":\[\{[^]]*\]`), "CHANGES"},
 	{regexp.MustCompile(`http://127\.0\.0\.1:\d+`), "SERVER"},
 	{regexp.MustCompile(`\s*\n\s*`), "\n"},
 }
