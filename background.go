@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rhythmiq/rhythmiq/internal/observe"
+	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -52,6 +53,9 @@ func (a *App) tasks() []task {
 		tasks = append(tasks,
 			task{name: "look for models of situations", passes: 1, do: a.Situations.Poll},
 			task{name: "train models of situations", passes: 1, do: a.Situations.RetrainIfDue, long: true})
+	}
+	if a.Situations == nil && a.blobs != nil { // from when, or where, there are models of situations
+		tasks = append(tasks, task{name: "delete models of situations", passes: 1, do: func(ctx context.Context) error { return ml.ExpireSituations(ctx, a.Learning, a.blobs) }})
 	}
 	if a.Spotify != nil {
 		tasks = append(tasks, task{name: "refresh tokens of Spotify", passes: 1, do: a.Spotify.Work, long: true})

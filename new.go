@@ -32,7 +32,7 @@ import (
 // "PreferenceWeights[genre]" (see [FieldErrors]).
 func New(c Config) (*App, error) {
 	c = c.withDefaults()
-	a := &App{store: c.Store, music: c.Music, now: c.Now, log: c.Logger, observer: c.Observer, Spotify: c.Spotify}
+	a := &App{store: c.Store, music: c.Music, now: c.Now, log: c.Logger, observer: c.Observer, blobs: c.Blobs, Spotify: c.Spotify}
 	var (
 		wrong mistakes
 		err   error

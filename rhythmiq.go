@@ -81,7 +81,8 @@ type Config struct {
 	Precision  ml.Precision     // in which models of factors are searched for requests; "": FP32
 
 	// Models of situations are trained likewise, from the answers of those listeners who have opted into variables. What is tried should answer in microseconds, since each
-	// candidate of a plan is asked for: logistic and machine of package situation do. nil: these; empty: none, and situations are learned of each listener alone.
+	// candidate of a plan is asked for: logistic and machine of package situation do. nil: these; empty: none, and situations are learned of each listener alone. (Models that
+	// others trained are deleted when their day is over.)
 	Situations         []ml.Algorithm
 	SituationSelection ml.SelectOptions // how they are tried; the zero value: each once with its defaults
 
@@ -106,6 +107,7 @@ type App struct {
 	now      func() time.Time
 	log      *slog.Logger
 	observer Observer
+	blobs    ml.Blobs
 }
 
 // Store returns the store the App works on.

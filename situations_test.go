@@ -264,6 +264,38 @@ func TestASharedModelForgets(t *testing.T) {
 	}
 }
 
+// Whoever trains no models of situations any more deletes those that there are when their day is over, and not before: others may train some.
+func TestSituationsGoWhereNoneAreTrained(t *testing.T) {
+	t.Parallel()
+	w, kept := newTown(t), &blobs.Memory{}
+	app := w.app(t, w.store, kept)
+	w.crowd(t, app, 22, 6)
+	got, err := app.Situations.Train(t.Context(), nil)
+	require.NoError(t, err)
+	require.True(t, got.Promoted, got.Why)
+	none := newApp(t, rhythmiq.Config{Store: w.store, Blobs: kept, Now: w.Now, Situations: []ml.Algorithm{}})
+	require.Nil(t, none.Situations)
+	w.add(24*time.Hour - time.Minute)
+	require.NoError(t, none.Sweep(t.Context()))
+	require.NotEmpty(t, filesOf(t, kept, situationFiles))
+	w.add(time.Minute)
+	require.NoError(t, none.Sweep(t.Context()))
+	require.Empty(t, filesOf(t, kept, situationFiles))
+	versions, err := app.Situations.Registry().Versions(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, versions)
+	_, live, err := app.Situations.Registry().Live(t.Context())
+	require.NoError(t, err)
+	require.False(t, live)
+	w.store.failing(func(table store.Table, _ string) error {
+		if table == store.Models {
+			return store.ErrUnavailable
+		}
+		return nil
+	})
+	require.Error(t, none.Sweep(t.Context()))
+}
+
 // If it cannot be noted that a consent has ended the caller is told, and it is noted in the background.
 func TestAWithdrawalIsNotedInTheEnd(t *testing.T) {
 	t.Parallel()

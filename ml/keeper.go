@@ -235,8 +235,10 @@ func (k *keeper[S]) RetrainIfDue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !state.Expires.IsZero() && !k.log.now().Before(state.Expires) {
-		if err := k.expire(ctx); err != nil {
+	if expired, err := k.expire(ctx, state); err != nil {
+		return err
+	} else if expired {
+		if err := k.Poll(ctx); err != nil {
 			return err
 		}
 	}
@@ -335,8 +337,11 @@ func (k *keeper[S]) due(ctx context.Context, s trainingState) (bool, error) {
 	return again && since >= k.craft.terms().again || s.Events >= much && since >= retrainSoon, nil
 }
 
-// expire retires what must not be used any more, and deletes its files. While another trains it does nothing: that does it.
-func (k *keeper[S]) expire(ctx context.Context) error {
+// expire retires what must not be used any more, and deletes its files, where it is time for that. While another trains it does nothing: that does it.
+func (k *keeper[S]) expire(ctx context.Context, state trainingState) (bool, error) {
+	if state.Expires.IsZero() || k.log.now().Before(state.Expires) {
+		return false, nil
+	}
 	_, err := k.leased(ctx, func(ctx context.Context) error {
 		s, err := k.change(ctx, func(*trainingState) bool { return false })
 		if err != nil {
@@ -356,10 +361,7 @@ func (k *keeper[S]) expire(ctx context.Context) error {
 		})
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return k.Poll(ctx)
+	return err == nil, err
 }
 
 // tidy prunes the registry. Of models that last for a time only it retires the live one if that is over, and removes all files at once that are neither of a version that may be used nor of

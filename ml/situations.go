@@ -95,6 +95,22 @@ func NewSituations(interactions *Service, o SituationOptions) (*Situations, erro
 	return s, nil
 }
 
+// ExpireSituations deletes models of situations whose day is over, with their files, for an instance that trains none beside or after others that do. Where there is nothing to delete it costs a read.
+func ExpireSituations(ctx context.Context, interactions *Service, b Blobs) error {
+	registry, err := NewRegistry(interactions.store, b, OfSituations, interactions.now)
+	if err != nil {
+		return err
+	}
+	s := &Situations{}
+	s.keeper = &keeper[Prior]{log: interactions, registry: registry, craft: s, blobs: b}
+	state, err := s.change(ctx, func(*trainingState) bool { return false })
+	if err != nil {
+		return err
+	}
+	_, err = s.expire(ctx, state)
+	return err
+}
+
 // ErrTooFewAnswers is the error where there are not enough answers yet to learn situations from: a conflict.
 var ErrTooFewAnswers = fault.New(fault.Conflict, "There is not enough to learn situations from yet: %d answers of %d listeners who have opted into something must be there to be held out, a tenth of all",
 	fewestAsked, fewestJudges)

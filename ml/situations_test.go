@@ -394,7 +394,13 @@ func TestSituationsLastADay(t *testing.T) {
 	w, err := c.kept.Create(t.Context(), "checkpoints/situations-of-a-job-that-was-cut-off.safetensors")
 	require.NoError(t, err)
 	require.NoError(t, w.Commit(t.Context()))
+	require.NotEmpty(t, c.files(t))
+	require.NoError(t, ml.ExpireSituations(t.Context(), c.Service, c.kept), "nothing is over")
+	require.NotEmpty(t, c.files(t))
 	c.clock.add(10 * time.Hour)
+	require.Error(t, ml.ExpireSituations(t.Context(), c.Service, nil))
+	require.NoError(t, ml.ExpireSituations(t.Context(), c.Service, c.kept), "for who trains none")
+	require.Empty(t, c.files(t))
 	require.ErrorIs(t, s.RetrainIfDue(t.Context()), errBroken)
 	require.Empty(t, c.files(t))
 }
