@@ -47,6 +47,9 @@ type aspect struct {
 //	patience                seconds after which the listener skips, on the average of 14 days and 50 interactions, from 3 skips on; never served
 //	just-energy, just-tempo the mean of the last three tracks of the hour before, tempo in BPM
 //	just-liked              what the last interactions of the hour before said on the average, −1 to 1
+//
+// What the listener did with the very track that they answer to tells nothing of the situation of that answer: whoever likes a track has just heard it to its
+// end, which would tell the answer. So the last four leave it out where answers are learned from; where tracks are chosen there is none to leave out.
 var aspects = []aspect{
 	{ml.Aspect{Name: "hour", Kind: ml.Cycle, Period: 24, Say: map[string]string{"now": "at this hour"}}, variable.TimeOfDay, personal.Scale{}, nil},
 	{ml.Aspect{Name: "weekday", Kind: ml.Cycle, Period: 7, Say: map[string]string{"now": "on this day of the week"}}, variable.TimeOfDay, personal.Scale{}, nil},
@@ -182,8 +185,8 @@ const (
 )
 
 // tell adds to a moment what the answers among the listener's 50 interactions before it tell; they are the newest first. tracks are those that are known and may be learned from: at
-// least all of these that were answered to.
-func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item) {
+// least all of these that were answered to. What was done with the track of the answer whose moment it is tells nothing; answered is "" where there is none.
+func (h interactions) tell(m ml.Moment, at time.Time, answered string, tracks map[string]*ml.Item) {
 	skips, seconds := 0, 0.0
 	var energies, tempos, said []float64
 	last, looked := "", 0
@@ -196,7 +199,7 @@ func (h interactions) tell(m ml.Moment, at time.Time, tracks map[string]*ml.Item
 		if looked++; age > patienceFresh || looked > mostTelling {
 			break
 		}
-		if !answers(i, tracks) {
+		if i.TrackID == answered || !answers(i, tracks) {
 			continue
 		}
 		if i.Action == ml.Skip && i.PositionSeconds != nil {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -127,14 +128,69 @@ func TestTellWhatWasDone(t *testing.T) {
 		{TrackID: "d", Action: ml.Skip, PositionSeconds: seconds(900), At: now.Add(-15 * 24 * time.Hour)},
 	}
 	m := ml.Moment{Numbers: map[string]float64{}}
-	did.tell(m, now, tracks)
+	did.tell(m, now, "", tracks)
 	require.InDelta(t, 30, m.Numbers["patience"], 1e-9)
 	require.InDelta(t, 0.3, m.Numbers["just-energy"], 1e-9)
 	require.InDelta(t, 90, m.Numbers["just-tempo"], 1e-9)
 	require.InDelta(t, mean([]float64{0.8, 0.4, did[4].Strength()}), m.Numbers["just-liked"], 1e-9)
 	m = ml.Moment{Numbers: map[string]float64{}}
-	did[7:].tell(m, now, tracks)
+	did[7:].tell(m, now, "", tracks)
 	require.Empty(t, m.Numbers, "too few skips, and nothing lately")
+
+	m = ml.Moment{Numbers: map[string]float64{}}
+	did.tell(m, now, "a", tracks)
+	require.InDelta(t, 0.4, m.Numbers["just-energy"], 1e-9, "all but what is answered to")
+	require.InDelta(t, 100, m.Numbers["just-tempo"], 1e-9)
+	require.InDelta(t, mean([]float64{did[4].Strength(), did[5].Strength()}), m.Numbers["just-liked"], 1e-9)
+	m = ml.Moment{Numbers: map[string]float64{}}
+	did.tell(m, now, "d", tracks)
+	require.NotContains(t, m.Numbers, "patience", "too few skips of other tracks")
+}
+
+// Who likes a track has just heard it to its end, and who dislikes it has skipped it. Where that is left to a coin, nothing in the situation of the judgment tells it.
+func TestMomentsDoNotTellTheirOwnAnswers(t *testing.T) {
+	const count = 400
+	for name, apart := range map[string]time.Duration{"one after the other": 4 * time.Minute, "hours apart": 3 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 9))
+			tracks := map[string]*ml.Item{}
+			now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+			var did interactions
+			seconds := 5.0
+			for n := range count {
+				id := strconv.Itoa(n % 150)
+				if tracks[id] == nil {
+					tracks[id] = &ml.Item{Confidence: 1, Features: map[string]float64{"energy": r.Float64(), "tempo": 80 + 80*r.Float64()}}
+				}
+				heard, then := ml.Interaction{TrackID: id, Action: ml.Complete}, ml.Interaction{TrackID: id, Action: ml.Like}
+				if r.IntN(2) == 0 {
+					heard.Action, heard.PositionSeconds, then.Action = ml.Skip, &seconds, ml.Dislike
+				}
+				now = now.Add(apart)
+				heard.At, then.At = now, now.Add(time.Second)
+				did = append(interactions{then, heard}, did...)
+			}
+			agreed, own, known := 0, 0, 0
+			for n := 0; n < len(did); n += 2 {
+				a, _ := did[n:].answer(&did[n], variable.Snapshot{}, tracks)
+				if liked, there := a.Moment.Numbers["just-liked"]; there {
+					known++
+					if (liked > 0) == (a.Liking > 0) {
+						agreed++
+					}
+				}
+				if energy, there := a.Moment.Numbers["just-energy"]; there && energy == tracks[did[n].TrackID].Features["energy"] {
+					own++
+				}
+			}
+			require.Zero(t, own)
+			if apart > justNow {
+				require.Zero(t, known, "nothing else was done in the hour before")
+				return
+			}
+			require.InDelta(t, 0.5, float64(agreed)/float64(known), 0.1)
+		})
+	}
 }
 
 // feed lets readings come in one by one, and returns the values in force after each.

@@ -177,7 +177,7 @@ func (h interactions) learned() int {
 func (h interactions) answer(d *ml.Interaction, in variable.Snapshot, tracks map[string]*ml.Item) (ml.Answer, []uuid.UUID) {
 	in, _ = steadied(in, nil)
 	m, consents := momentOf(in, d.At)
-	h.tell(m, d.At, tracks)
+	h.tell(m, d.At, d.TrackID, tracks)
 	a := ml.Answer{Listener: -1, Moment: m, At: d.At.Unix(), Weight: min(math.Abs(d.Strength())/fullAnswer, 1)}
 	if d.Strength() > 0 {
 		a.Liking = 1
@@ -273,7 +273,7 @@ func (l *listener) sense(in variable.Snapshot) *sensing {
 		return nil
 	}
 	m, _ := momentOf(in, l.now)
-	l.did.tell(m, l.now, l.own.heardOf(l.did))
+	l.did.tell(m, l.now, "", l.own.heardOf(l.did))
 	n := float64(len(l.own.answers))
 	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf), judged: make(map[*Track]*judged, usuallyJudged)}
 	for _, t := range variable.Types() { // in the order of the table
