@@ -178,7 +178,7 @@ type WrittenPlaylist struct {
 	URL     string `json:"url"`
 	Created bool   `json:"created"` // false: there was one, and it was updated
 	Tracks  int    `json:"tracks"`  // that are in it
-	LeftOut int    `json:"leftOut"` // tracks of the plan that the account's service does not have
+	LeftOut int    `json:"leftOut"` // tracks of the plan that the account's service does not have; never such as it could not be asked for
 }
 
 // CandidateQuery asks for candidates. The zero value asks for any music.

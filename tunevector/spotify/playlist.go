@@ -58,12 +58,15 @@ func (p *Provider) WritePlaylist(ctx context.Context, listener uuid.UUID, v tune
 	if err != nil {
 		return none, err
 	}
-	uris := spotifyURIs(v, s)
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	uris, err := p.uris(ctx, listener, v, s)
+	if err != nil {
+		return none, err
+	}
 	if len(uris) == 0 {
 		return none, errNothingToExport
 	}
-	ctx, cancel := context.WithTimeout(ctx, writeTime)
-	defer cancel()
 	fresh, err := w.begin(ctx)
 	if err != nil {
 		return none, err
@@ -82,25 +85,90 @@ func (p *Provider) WritePlaylist(ctx context.Context, listener uuid.UUID, v tune
 	}, nil
 }
 
-// spotifyURIs are those of a plan's tracks that Spotify knows, in order: by their URIs, or since the listener's account has them. s may be nil.
-func spotifyURIs(v tunevector.TuneVector, s *shelf) []string {
-	var uris []string
+// uris are those of a plan's tracks that Spotify has, in order: by their URIs, since the listener's account has them, or by their ids. What was known of a track is gone after TTL, and it is not
+// asked for again in order to be written: an export once more is never of fewer because they are many, or Spotify says nothing. s may be nil.
+func (p *Provider) uris(ctx context.Context, listener uuid.UUID, v tunevector.TuneVector, s *shelf) ([]string, error) {
 	if v.Plan == nil {
-		return nil
+		return nil, nil
 	}
-	for _, t := range v.Plan.Tracks {
-		if s != nil && t.URI == "" {
-			if i, known := s.at[t.TrackID]; known {
-				t.URI = s.pieces[i].uri()
-			}
+	found := make([]string, len(v.Plan.Tracks))
+	var nameless []string
+	for i, t := range v.Plan.Tracks {
+		found[i] = t.URI
+		if t.URI != "" {
+			continue
 		}
+		if at, known := s.place(t.TrackID); known {
+			found[i] = s.pieces[at].uri()
+		} else if isID(t.TrackID) {
+			nameless = append(nameless, t.TrackID)
+		}
+	}
+	named, err := p.name(ctx, listener, v, s, nameless)
+	if err != nil {
+		return nil, err
+	}
+	var uris []string
+	for i, t := range v.Plan.Tracks {
+		uri := or(found[i], named[t.TrackID])
 		for _, prefix := range []string{"spotify:track:", "spotify:episode:"} {
-			if id, ok := strings.CutPrefix(t.URI, prefix); ok && isID(id) {
-				uris = append(uris, t.URI)
+			if id, ok := strings.CutPrefix(uri, prefix); ok && isID(id) {
+				uris = append(uris, uri)
 			}
 		}
 	}
-	return uris
+	return uris, nil
+}
+
+// place is where a shelf has an id; nil has nothing.
+func (s *shelf) place(id string) (int, bool) {
+	if s == nil {
+		return 0, false
+	}
+	at, known := s.at[id]
+	return at, known
+}
+
+// name returns the URIs of tracks of which nothing but their ids is known any more: episodes in a podcast vector and else tracks, of those that are Spotify's. What is pinned can be either in any vector, so
+// it is looked up, all of it or none. What Spotify has said it does not have is left out.
+func (p *Provider) name(ctx context.Context, listener uuid.UUID, v tunevector.TuneVector, s *shelf, ids []string) (map[string]string, error) {
+	named := map[string]string{}
+	if len(ids) == 0 {
+		return named, nil
+	}
+	lent, err := p.Lent(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	granted, err := p.o.Client.o.Tokens.Scopes(ctx, listener)
+	if err != nil {
+		return nil, err
+	}
+	// Without that scope no episode is found by its id, which then says nothing.
+	asked := v.Definition.Kind != tunevector.Podcast || slices.Contains(granted, ScopeReadPlaceInPod)
+	var unsure []string
+	for _, id := range ids {
+		absent := false
+		if s != nil {
+			_, absent = s.absent[id]
+		}
+		x := piece{ID: id, Episode: v.Definition.Kind == tunevector.Podcast}
+		switch pinned := slices.ContainsFunc(v.Definition.Pinned, func(pin tunevector.Pin) bool { return pin.TrackID == id }); {
+		case !lent[id], absent && asked:
+		case pinned && asked:
+			unsure = append(unsure, id)
+		default:
+			named[id] = x.uri()
+		}
+	}
+	if len(unsure) == 0 {
+		return named, nil
+	}
+	pieces, err := p.o.Client.lookUp(ctx, listener, unsure)
+	for i := range pieces {
+		named[pieces[i].ID] = pieces[i].uri()
+	}
+	return named, err
 }
 
 // playlistWriter writes one playlist, once.

@@ -1,6 +1,7 @@
 package spotify_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -172,7 +173,7 @@ func TestWritePlaylistNeeds(t *testing.T) {
 	again, err := s.write(t, v)
 	require.NoError(t, err)
 	require.Equal(t, first.ID, again.ID)
-	// A track that only its id names is found by the library.
+	// Of tracks that only their ids name one is in the library, and the others are written by their ids.
 	s.fake.SetLibrary("ada", spotifytest.Library{Saved: []string{v.Plan.Tracks[0].TrackID}})
 	require.NoError(t, s.imports(t))
 	for i := range v.Plan.Tracks {
@@ -180,11 +181,123 @@ func TestWritePlaylistNeeds(t *testing.T) {
 	}
 	again, err = s.write(t, v)
 	require.NoError(t, err)
-	require.Equal(t, 1, again.Tracks)
+	require.Equal(t, 3, again.Tracks)
+	require.Zero(t, again.LeftOut)
 
 	s.fake.Inject(spotifytest.Fault{Path: "/v1/playlists/", Method: "PUT", Times: 1, Do: func(*http.Request) { s.desk.unlink(t, s.ada) }})
 	_, err = s.write(t, v)
 	require.ErrorIs(t, err, spotify.ErrNotLinked)
 	require.Empty(t, s.left(t))
 	require.Empty(t, strings.TrimSpace(strings.Join(s.left(t), "")))
+}
+
+// What nothing but its id is known of any more is written all the same, whatever Spotify says when it is asked: as an episode in a podcast vector, and else as a track. What is pinned may be either.
+func TestWritePlaylistByIDs(t *testing.T) {
+	s, v := exporting(t, 30)
+	s.desk.link(t, s.ada, "ada", append(all(), spotify.ScopeModifyPrivate)...)
+	wanted := uris(v)
+	for i := range v.Plan.Tracks {
+		v.Plan.Tracks[i].URI = ""
+	}
+	talks := s.fake.AddEpisodes(spotifytest.Episode{Name: "One", Show: "Talk", Milliseconds: 900_000}, spotifytest.Episode{Name: "Two", Show: "Talk", Milliseconds: 900_000})
+	for i, talk := range talks {
+		v.Plan.Tracks = append(v.Plan.Tracks, tunevector.PlannedTrack{TrackID: talk})
+		v.Definition.Pinned = append(v.Definition.Pinned, tunevector.Pin{Position: 30 + i, TrackID: talk})
+		wanted = append(wanted, "spotify:episode:"+talk)
+	}
+	v.Plan.Tracks = append(v.Plan.Tracks, tunevector.PlannedTrack{TrackID: "demo-1"}, tunevector.PlannedTrack{TrackID: "demo-2", URI: "rhythmiq:demo-2"})
+	written, err := s.write(t, v)
+	require.NoError(t, err)
+	require.Equal(t, 32, written.Tracks)
+	require.Equal(t, 2, written.LeftOut)
+	require.Equal(t, wanted, s.fake.Playlists("ada")[0].URIs)
+
+	// If one of the pinned cannot be looked up nothing is written at all.
+	before := s.fake.Count("PUT /v1/playlists/" + written.ID + "/items")
+	s.fake.Inject(spotifytest.Fault{Path: "/v1/episodes/" + talks[1], Status: 503})
+	_, err = s.write(t, v)
+	require.ErrorIs(t, err, rhythmiq.ErrUnavailable)
+	require.Equal(t, before, s.fake.Count("PUT /v1/playlists/"+written.ID+"/items"))
+	require.Equal(t, wanted, s.fake.Playlists("ada")[0].URIs)
+	s.fake.Heal()
+
+	// What Spotify has said it does not have is left out.
+	require.NoError(t, s.imports(t))
+	gone := spotifytest.ID("track", "gone")
+	_, err = s.provider.TracksFor(t.Context(), s.ada, []string{gone})
+	require.NoError(t, err)
+	v.Plan.Tracks = append(v.Plan.Tracks, tunevector.PlannedTrack{TrackID: gone})
+	written, err = s.write(t, v)
+	require.NoError(t, err)
+	require.Equal(t, 3, written.LeftOut)
+	require.Equal(t, wanted, s.fake.Playlists("ada")[0].URIs)
+
+	// Who has not granted that episodes are looked up by their ids hears from Spotify that there are none.
+	s.desk.link(t, s.ada, "ada", append(spotify.DefaultScopes(), spotify.ScopeModifyPrivate)...)
+	require.NoError(t, s.imports(t))
+	podcast := tunevector.TuneVector{
+		ID: uuid.New(), Definition: tunevector.Definition{Name: "Talks", Kind: tunevector.Podcast, Pinned: []tunevector.Pin{{TrackID: talks[0]}}},
+		Plan: &tunevector.Plan{Tracks: []tunevector.PlannedTrack{{TrackID: talks[0]}, {TrackID: talks[1]}}},
+	}
+	_, err = s.provider.TracksFor(t.Context(), s.ada, talks)
+	require.NoError(t, err)
+	written, err = s.write(t, podcast)
+	require.NoError(t, err)
+	require.Equal(t, 2, written.Tracks)
+	require.Equal(t, []string{"spotify:episode:" + talks[0], "spotify:episode:" + talks[1]}, s.fake.Playlists("ada")[0].URIs)
+}
+
+// What the host's own music has by an id of that form is the host's, and what the host cannot say is not guessed.
+func TestWritePlaylistOfTheHosts(t *testing.T) {
+	host := &hosted{}
+	s := open(t, func(_ *spotify.ClientOptions, o *spotify.ProviderOptions) { o.Host = host })
+	s.desk.link(t, s.ada, "ada", append(spotify.DefaultScopes(), spotify.ScopeModifyPrivate)...)
+	id := s.fake.AddTracks(spotifytest.Track{Name: "Song", Artists: []string{"Band"}, Milliseconds: 200_000})[0]
+	v := tunevector.TuneVector{ID: uuid.New(), Definition: tunevector.Definition{Name: "Evening"}, Plan: &tunevector.Plan{Tracks: []tunevector.PlannedTrack{{TrackID: id}}}}
+	host.err = errBroken
+	_, err := s.write(t, v)
+	require.ErrorIs(t, err, errBroken)
+	host.err, host.tracks = nil, []tunevector.Track{{ID: id}}
+	_, err = s.write(t, v)
+	require.ErrorIs(t, err, rhythmiq.ErrConflict)
+	require.Empty(t, s.fake.Playlists("ada"))
+}
+
+// hosted is a host's music of which only what it knows by ids counts.
+type hosted struct {
+	tunevector.MusicProvider
+	tracks []tunevector.Track
+	err    error
+}
+
+func (h *hosted) Tracks(context.Context, []string) ([]tunevector.Track, error) {
+	return h.tracks, h.err
+}
+
+// A vector that is exported again when all that was known of its tracks is gone, and they are not in the listener's library any more, stays as long as it was; also where Spotify gives no library.
+func TestExportAfterTTL(t *testing.T) {
+	for name, fault := range map[string]*spotifytest.Fault{"others are saved": nil, "the library cannot be read": {Path: "/v1/me/top", Status: 503}} {
+		t.Run(name, func(t *testing.T) {
+			w := buildWhole(t)
+			l := w.listener(t)
+			l.link(t, spotify.ScopeModifyPrivate)
+			made := l.do(t, http.MethodPost, l.path+"/tune-vectors", map[string]any{"name": "Evening", "mode": "ai", "durationMinutes": 150, "direction": "descent", "seed": 7}).is(t, 201)
+			export := l.path + "/tune-vectors/" + made.body["tuneVectorId"].(string) + "/spotify-playlist"
+			l.do(t, http.MethodPost, export, nil).is(t, 200)
+			first := w.fake.Playlists("ada")[0].URIs
+			require.Greater(t, len(first), 20, "more than is looked up at a time")
+
+			w.fake.SetLibrary("ada", spotifytest.Library{Saved: w.fake.AddTracks(spotifytest.Track{Name: "New", Artists: []string{"Other"}, Milliseconds: 200_000})})
+			if fault != nil {
+				w.fake.Inject(*fault)
+			}
+			w.clock.advance(8 * 24 * time.Hour)
+			in := l.do(t, http.MethodPost, "/sessions", map[string]string{"username": l.name, "password": "correct horse"}).is(t, 201)
+			l.token, _ = in.body["token"].(string)
+			again := l.do(t, http.MethodPost, export, nil).is(t, 200)
+			require.InDelta(t, len(first), again.body["tracks"], 0)
+			require.InDelta(t, 0, again.body["leftOut"], 0)
+			require.Equal(t, first, w.fake.Playlists("ada")[0].URIs)
+		})
+	}
 }
