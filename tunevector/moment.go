@@ -1,6 +1,7 @@
 package tunevector
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -42,7 +43,7 @@ type aspect struct {
 //	noise                   ambient-noise, dB(A), 30 min
 //	place                   location, 30 min: home, work, commute or elsewhere by the listener's own pattern; no coordinates
 //	heart-rate-variability  12 h; the logarithm of the reading by the listener's own median of 30 days
-//	movement, cadence       accelerometer, 10 min: still, walk or run; steps per minute from 60 on
+//	movement, cadence       accelerometer, 10 min: still, walk or run; steps per minute from 60 to 230
 //	rating                  vector-rating, 30 days: what the newest rating of a vector was, 1–5
 //	patience                seconds after which the listener skips, on the average of 14 days and 50 interactions, from 3 skips on; never served
 //	just-energy, just-tempo the mean of the last three tracks of the hour before, tempo in BPM
@@ -156,9 +157,11 @@ func momentOf(in variable.Snapshot, now time.Time) (m ml.Moment, consents []uuid
 		m.Numbers["heart-rate-variability"] = math.Log(r.Value / in.RMSSDBaseline)
 	}
 	if r, ok := fresh(variable.Accelerometer, movementFresh); ok {
-		m.Words["movement"] = movementOf(r)
-		if r.Cadence != nil && *r.Cadence >= walking {
-			m.Numbers["cadence"] = *r.Cadence
+		if word := movementOf(r); word != "" {
+			m.Words["movement"] = word
+		}
+		if steps, counted := stepsOf(r); counted && steps >= walking {
+			m.Numbers["cadence"] = steps
 		}
 	}
 	if r, ok := fresh(variable.VectorRating, ratingFresh); ok {
@@ -167,15 +170,22 @@ func momentOf(in variable.Snapshot, now time.Time) (m ml.Moment, consents []uuid
 	return m, consents
 }
 
-// movementOf tells movement by cadence, and without one by acceleration: a phone that lies on a desk measures next to nothing, one that is carried over 1 m/s².
+// movementOf tells movement by steps, and without any by acceleration: a phone that lies on a desk measures next to nothing, one that is carried over 1 m/s². Who moves and makes next to no
+// steps, as on a bicycle, neither rests nor walks nor runs: that is none of the words, "".
 func movementOf(r variable.Reading) string {
-	switch {
-	case r.Cadence != nil && *r.Cadence >= running, r.Cadence == nil && r.Value >= runningBy:
+	switch steps, counted := stepsOf(r); {
+	case counted && steps >= running:
 		return run
-	case r.Cadence != nil && *r.Cadence >= walking, r.Cadence == nil && r.Value >= walkingBy:
+	case counted && steps >= walking:
 		return walk
+	case r.Value < walkingBy:
+		return still
+	case counted:
+		return ""
+	case r.Value >= runningBy:
+		return run
 	}
-	return still
+	return walk
 }
 
 // Mean accelerations in m/s² without gravity, of a phone that is carried.
@@ -319,8 +329,8 @@ const cadenceBand = 6.0
 func (b steadying) recent(readings []variable.Reading, newest variable.Reading) (values, cadences []float64) {
 	take := func(r variable.Reading) {
 		values = append(values, r.Value)
-		if r.Cadence != nil {
-			cadences = append(cadences, *r.Cadence)
+		if steps, counted := stepsOf(r); counted {
+			cadences = append(cadences, steps)
 		}
 	}
 	take(newest)
@@ -330,15 +340,20 @@ func (b steadying) recent(readings []variable.Reading, newest variable.Reading) 
 		}
 	}
 	with, without := len(cadences), len(values)-len(cadences)
-	if with < without || with == without && newest.Cadence == nil {
+	if _, counted := stepsOf(newest); with < without || with == without && !counted {
 		return values, nil
 	}
 	return values, cadences
 }
 
-// middle is the median; of an even number the mean of the two in the middle.
+// middle is the median of values, the newest first; of an even number the newer of the two in the middle. Their mean would be what nobody measured: of somebody who stood and now runs at 170 steps
+// a minute, a walk at 85. And of the two the newer is nearer to what is now.
 func middle(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
-	n := len(s)
-	return (s[(n-1)/2] + s[n/2]) / 2 //nolint:mnd // the mean of two
+	places := make([]int, len(values))
+	for i := range places {
+		places[i] = i
+	}
+	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
+	n := len(places)
+	return values[min(places[(n-1)/2], places[n/2])]
 }

@@ -101,11 +101,47 @@ func TestMovement(t *testing.T) {
 		{variable.Reading{Value: 0.1}, still},
 		{variable.Reading{Value: 1.5}, walk},
 		{variable.Reading{Value: 9}, run},
-		{variable.Reading{Value: 9, Cadence: steps(0)}, still},
+		{variable.Reading{Value: 0.1, Cadence: steps(0)}, still},
+		{variable.Reading{Value: 9, Cadence: steps(0)}, ""},
+		{variable.Reading{Value: 9, Cadence: steps(59)}, ""},
+		{variable.Reading{Value: 9, Cadence: steps(280)}, run},
+		{variable.Reading{Value: 0.1, Cadence: steps(280)}, still},
 		{variable.Reading{Value: 0.2, Cadence: steps(100)}, walk},
 		{variable.Reading{Value: 0.2, Cadence: steps(170)}, run},
 	} {
 		require.Equal(t, c.want, movementOf(c.r), "%+v", c.r)
+		// The rules do not say the opposite.
+		_, reason := byMovement(variable.Snapshot{}, c.r, time.Time{})
+		if c.want == still {
+			require.Equal(t, "you are at rest: a little calmer", reason, "%+v", c.r)
+		} else {
+			require.NotContains(t, reason, "at rest", "%+v", c.r)
+		}
+	}
+	in := surroundings(time.Now())
+	in.Latest[variable.Accelerometer] = variable.Reading{Value: 9, Cadence: steps(10), At: time.Now()}
+	m, _ := momentOf(in, time.Now())
+	require.NotContains(t, m.Words, "movement", "moves without steps, which is none of the words")
+	in.Latest[variable.Accelerometer] = variable.Reading{Value: 9, Cadence: steps(280), At: time.Now()}
+	m, _ = momentOf(in, time.Now())
+	require.NotContains(t, m.Numbers, "cadence", "nobody runs so")
+}
+
+// A cadence in force is one that was measured.
+func TestNobodyWalksAtAMean(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		was, is, in float64
+	}{{0, 170, 170}, {100, 170, 170}, {170, 0, 0}, {170, 100, 100}, {170, 260, 0}} {
+		readings := []variable.Reading{{Value: 5, Cadence: &c.is, At: now}, {Value: 5, Cadence: &c.was, At: now.Add(-time.Minute)}}
+		out, _ := steadied(variable.Snapshot{
+			Latest: map[variable.Type]variable.Reading{variable.Accelerometer: readings[0]}, Recent: map[variable.Type][]variable.Reading{variable.Accelerometer: readings},
+		}, nil)
+		if c.is > mostSteps { // nobody runs so, and half of the readings do not tell
+			require.Nil(t, out.Latest[variable.Accelerometer].Cadence)
+			continue
+		}
+		require.Equal(t, c.in, *out.Latest[variable.Accelerometer].Cadence, "%+v", c)
 	}
 }
 

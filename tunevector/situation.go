@@ -24,7 +24,7 @@ type rule struct {
 //	time-of-day          22–5 h: energy −0.15; 18–22 h: −0.05; 6–10 h: +0.05, valence +0.05
 //	ambient-noise        30 min: from 70 dB(A): energy +0.10, acousticness −0.10; to 40 dB(A): energy −0.10, acousticness +0.10
 //	accelerometer        10 min (music of that tempo, or of half or double of it, and no other, where there is enough): from 140 steps a minute: energy +0.20 and the tempo of the steps; from 60: +0.05 and the tempo;
-//	                     without cadence: from 3 m/s²: energy +0.10; below 0.3 m/s²: −0.05
+//	                     with fewer or none, or above 230, where a sensor is shaken: from 3 m/s²: energy +0.10; below 0.3 m/s²: −0.05
 //	heart-rate-variability  12 h: below 0.8 of the listener's own median: energy −0.10; above 1.2 of it: +0.05
 //	outside-temperature  3 h: from 28 °C: energy −0.05, acousticness +0.05; to 0 °C: valence +0.05
 var rules = []rule{
@@ -114,11 +114,21 @@ func byNoise(_ variable.Snapshot, r variable.Reading, _ time.Time) (lean, string
 	return banded(r.Value, noises)
 }
 
-// Steps per minute: people walk at about 60–139 and run above.
+// Steps per minute: people walk at about 60–139 and run above. Runners take 150–200, and up to some 220 at the end of a race; sprinters take 260–280, but for seconds, in which no track
+// begins. What is above 230 for longer is a sensor that is shaken, or that counts twice.
 const (
-	walking = 60
-	running = 140
+	walking   = 60
+	running   = 140
+	mostSteps = 230
 )
+
+// stepsOf returns the steps per minute of a reading; false where it has none, or more than anybody takes.
+func stepsOf(r variable.Reading) (float64, bool) {
+	if r.Cadence == nil || *r.Cadence > mostSteps {
+		return 0, false
+	}
+	return *r.Cadence, true
+}
 
 var movements = []band{
 	{0, 0.3, lean{energy: -0.05}, "you are at rest: a little calmer"},
@@ -126,18 +136,19 @@ var movements = []band{
 }
 
 func byMovement(_ variable.Snapshot, r variable.Reading, _ time.Time) (lean, string) {
-	if r.Cadence == nil || *r.Cadence < walking {
+	steps, counted := stepsOf(r)
+	if !counted || steps < walking {
 		return banded(r.Value, movements)
 	}
 	l, verb := lean{energy: 0.05}, "walk"
-	if *r.Cadence >= running {
+	if steps >= running {
 		l, verb = lean{energy: 0.20}, "run"
 	}
-	l.tempo = *r.Cadence
+	l.tempo = steps
 	if l.tempo > dimensions[tempo].most {
 		l.tempo /= 2 // half time
 	}
-	return l, fmt.Sprintf("you %s at %.0f steps a minute", verb, *r.Cadence)
+	return l, fmt.Sprintf("you %s at %.0f steps a minute", verb, steps)
 }
 
 var hearts = []band{

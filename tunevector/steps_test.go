@@ -26,7 +26,7 @@ func farthest(v tunevector.TuneVector, from int, cadence float64) float64 {
 }
 
 func TestTempoLocksToSteps(t *testing.T) {
-	for _, cadence := range []float64{168, 240, 110} {
+	for _, cadence := range []float64{168, 204, 110} {
 		h := open(t)
 		steps := h.opt(t, variable.Accelerometer)
 		v := h.create(t, ai(30))
