@@ -233,14 +233,15 @@ func fits(a *ml.Answer, items []ml.Item) bool {
 
 // Person is one listener, as far as their own answers tell. It is immutable and safe for concurrent use.
 type Person struct {
-	learner *Learner
-	usual   []float64             // the mean of z
-	effects [kinds]map[string]int // where in theta, behind all others, each has its weight
-	named   int                   // how many of these there are
-	theta   []float64
-	factor  vector.Lower // Cholesky's, of the posterior's precision
-	drawn   bool
-	answers int
+	learner  *Learner
+	usual    []float64             // the mean of z
+	effects  [kinds]map[string]int // where in theta, behind all others, each has its weight
+	named    int                   // how many of these there are
+	theta    []float64
+	factor   vector.Lower // Cholesky's, of the posterior's precision
+	drawn    bool
+	answers  int
+	evidence float64
 }
 
 var _ ml.Person = (*Person)(nil)
@@ -290,6 +291,7 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	}
 	phi := make([]float64, d)
 	var at []int // of phi that is not 0
+	var situated []foretold
 	for i := range answers {
 		a := &answers[i]
 		if !fits(a, items) {
@@ -325,6 +327,13 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 		}
 		weight /= noise
 		y := 2*a.Liking - 1
+		if slices.Contains(knowns[i], true) {
+			f := foretold{y: y, weight: weight, at: slices.Clone(at), phi: make([]float32, len(at))}
+			for n, k := range at {
+				f.phi[n] = float32(phi[k])
+			}
+			situated = append(situated, f)
+		}
 		for n, r := range at {
 			scaled := weight * phi[r]
 			p.theta[r] += scaled * y
@@ -337,8 +346,76 @@ func (l *Learner) Person(answers []ml.Answer, items []ml.Item) *Person {
 	p.factor.Factor() // it is positive definite by its priors
 	p.factor.Solve(p.theta, 0)
 	p.factor.SolveTransposed(p.theta)
+	p.evidence = p.weighEvidence(situated, base)
 	return p
 }
+
+// foretold is an answer in a situation of which something was known: what its weights are multiplied with, where that is not 0.
+type foretold struct {
+	y, weight float64
+	at        []int
+	phi       []float32
+}
+
+// fewestForetold is of how many answers at least evidence is weighed.
+const fewestForetold = 10
+
+// Evidence is how sure it is that the situation matters to how the listener answers, 0–1: z ⁄ (1 + z), where z is how many standard errors the squared error of an answer is less where the moment is known than
+// where it is not, each answer foretold by all others; 0 where it is not less, or there are fewer than ten such answers.
+func (p *Person) Evidence() float64 { return p.evidence }
+
+// weighEvidence foretells each answer without itself, which a linear model can in closed form (the prediction sum of squares: Allen, The relationship between variable selection
+// and data augmentation and a method for prediction, Technometrics 16, 1974): with h = w·φᵀA⁻¹φ, the error without the answer is e ⁄ (1 − h), and its weights are the less A⁻¹φ·w·e ⁄ (1 − h).
+func (p *Person) weighEvidence(answers []foretold, base int) float64 {
+	n, d := len(answers), len(p.theta)
+	if n < fewestForetold {
+		return 0
+	}
+	// L⁻¹ of all φ at once, and of all φ as they were if nothing were known of the moment, side by side. Single precision is more than enough to tell what is noise.
+	wide := 2 * n
+	solved := make([]float32, d*wide)
+	for i := range answers {
+		for j, k := range answers[i].at {
+			solved[k*wide+i] = answers[i].phi[j]
+			if k < width || k >= base {
+				solved[k*wide+n+i] = answers[i].phi[j]
+			}
+		}
+	}
+	said := make([]float32, wide)
+	for k := range d {
+		vector.Axpy(float32(p.theta[k]), solved[k*wide:(k+1)*wide], said)
+	}
+	own, both := make([]float64, n), make([]float64, n)
+	for k := range d {
+		line, row := solved[k*wide:(k+1)*wide], p.factor.Row(k)
+		for c, v := range row[:k] {
+			if v != 0 {
+				vector.Axpy(-float32(v), solved[c*wide:(c+1)*wide], line)
+			}
+		}
+		vector.Scale(float32(1/row[k]), line)
+		for i, u := range line[:n] {
+			own[i] += float64(u) * float64(u)
+			both[i] += float64(u) * float64(line[n+i])
+		}
+	}
+	sum, squares := 0.0, 0.0
+	for i, a := range answers {
+		e := (a.y - float64(said[i])) / (1 - min(a.weight*own[i], sureOfItself))
+		usual := a.y - float64(said[n+i]) + both[i]*a.weight*e
+		gain := usual*usual - e*e
+		sum, squares = sum+gain, squares+gain*gain
+	}
+	mean := sum / float64(n)
+	z := mean / math.Sqrt(max(squares/float64(n)-mean*mean, tiniest)/float64(n))
+	return max(z, 0) / (1 + max(z, 0))
+}
+
+const (
+	sureOfItself = 0.99  // of which an answer foretells itself at most
+	tiniest      = 1e-12 // variance of gains
+)
 
 // effectsAt adds to at where the weights of an item's effects are, in order, each once.
 func (p *Person) effectsAt(at []int, item *ml.Item) []int {
@@ -411,7 +488,8 @@ type judge struct {
 	moment     ml.Moment
 	z          []float64 // centered
 	now, usual [width]float64
-	spread     [][]float64 // the lower triangle of the covariance of now and of the effects behind it; nil until it is asked for
+	sure       *[crossed]float64 // the standard deviations of what the moment adds to the weights of the crossed features; nil until they are asked for
+	spread     [][]float64       // the lower triangle of the covariance of now and of the effects behind it; nil until it is asked for
 }
 
 // At returns a judge for one moment.
@@ -540,12 +618,36 @@ func chance(y float64) float64 { return min(max((1+y)/2, sure), 1-sure) }
 // tells is how the crossed features are told, where an item has more or less of them than usual.
 var tells = [crossed][2]string{{"calmer", "livelier"}, {"darker", "brighter"}, {"slower", "faster"}, {"more electric", "more acoustic"}}
 
-// worthTelling is the least that a reason adds to y.
-const worthTelling = 0.05
+const (
+	worthTelling = 0.05 // the least that a reason adds to y,
+	clearly      = 2.0  // and of how many standard deviations, lest chance be told as a reason
+)
 
-// ReasonsForNew tells by which of its features the item suits the moment, and what of the moment says so.
+// deviations are how unsure it is what the moment adds to the weights of the crossed features.
+func (j *judge) deviations() *[crossed]float64 {
+	if j.sure != nil {
+		return j.sure
+	}
+	j.sure = &[crossed]float64{}
+	row := make([]float64, len(j.person.theta))
+	for k := range crossed {
+		clear(row)
+		for i, z := range j.z {
+			row[width+i*perZ+1+k] = z
+		}
+		j.person.factor.Solve(row, width)
+		j.sure[k] = math.Sqrt(vector.Dot64(row, row))
+	}
+	return j.sure
+}
+
+// ReasonsForNew tells by which of its features the item suits the moment, and what of the moment says so, as far as it is clear that it does.
 func (j *judge) ReasonsForNew(item ml.Item, n int) []string {
+	if j.person.evidence == 0 {
+		return nil
+	}
 	x := music(&item)
+	sure := j.deviations()
 	type reason struct {
 		feature, aspect int
 		adds, all       float64
@@ -564,7 +666,7 @@ func (j *judge) ReasonsForNew(item ml.Item, n int) []string {
 				r.aspect, r.adds = a, adds
 			}
 		}
-		if r.all >= worthTelling && r.adds > 0 {
+		if r.all >= max(worthTelling, clearly*sure[k]*math.Abs(x[1+k])) && r.adds > 0 {
 			found = append(found, r)
 		}
 	}

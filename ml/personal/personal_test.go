@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -151,6 +152,68 @@ func TestMoreAnswersMakeSurer(t *testing.T) {
 		return p.Draw(rand.New(rand.NewPCG(1, 1))).At(loud()).OfNew(item(0.2)).Probability
 	}
 	require.Equal(t, draw(a), draw(b))
+}
+
+// What is chance is not told, nor taken for evidence; what is there is.
+func TestEvidence(t *testing.T) {
+	l := learner(t)
+	told, asked, evidence := 0, 0, 0.0
+	const listeners = 20
+	for seed := range uint64(listeners) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		answers, items := opposite(150, seed)
+		for i := range answers {
+			answers[i].Liking = float64(r.IntN(2))
+		}
+		p := l.Person(answers, items)
+		evidence += p.Evidence() / listeners
+		for range 20 {
+			m := ml.Moment{Numbers: map[string]float64{"noise": 40 + 30*r.Float64(), "hour": 24 * r.Float64()}, Words: map[string]string{"place": "work"}}
+			told += len(p.At(m).ReasonsForNew(item(r.Float64()), 1))
+			asked++
+		}
+	}
+	require.Less(t, evidence, 0.15)
+	require.Less(t, float64(told)/float64(asked), 0.03)
+	before := 0.0
+	for _, n := range []int{0, 12, 40, 150, 400} {
+		evidence := 0.0
+		for seed := range uint64(listeners) {
+			evidence += l.Person(opposite(n, seed)).Evidence() / listeners
+		}
+		require.GreaterOrEqual(t, evidence, before, n)
+		before = evidence
+	}
+	require.Greater(t, before, 0.8)
+	require.Less(t, before, 1.0)
+}
+
+// Evidence is by what is foretold of each answer by all others, here by leaving it out indeed.
+func TestEvidenceIsThatOfLeavingOut(t *testing.T) {
+	l := learner(t)
+	answers, items := opposite(60, 3)
+	for i := range items {
+		items[i].ID, items[i].Tags = strconv.Itoa(i%20), []string{fmt.Sprint("tag ", i%3)}
+		answers[i].Moment.Numbers = map[string]float64{"noise": 40 + float64(i*7%31), "hour": float64(i * 5 % 24)}
+		answers[i].Moment.Words = map[string]string{"place": []string{"home", "work"}[i%2]}
+		answers[i].Liking = 0
+		if items[i].Features["energy"] > 0.5 == (answers[i].Moment.Numbers["noise"] < 55) || i%9 == 0 {
+			answers[i].Liking = 1
+		}
+	}
+	whole := l.Person(answers, items)
+	sum, squares, n := 0.0, 0.0, float64(len(answers))
+	for i, a := range answers {
+		weightless := slices.Clone(answers)
+		weightless[i].Weight = 1e-12 // so that it is centered on the same, and has the same effects
+		j := l.Person(weightless, items).At(a.Moment).OfNew(items[i])
+		y := 2*a.Liking - 1
+		gain := math.Pow(y-(2*j.Without-1), 2) - math.Pow(y-(2*j.Probability-1), 2)
+		sum, squares = sum+gain, squares+gain*gain
+	}
+	z := sum / n / math.Sqrt((squares/n-sum/n*sum/n)/n)
+	require.Greater(t, z, 1.0)
+	require.InDelta(t, z/(1+z), whole.Evidence(), 0.02, "judgments are kept off the ends, which this knows nothing of")
 }
 
 func TestManyDrawsAreThoseOneByOne(t *testing.T) {
