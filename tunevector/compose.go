@@ -253,24 +253,22 @@ func (c *composition) situate(in variable.Snapshot, middle vector) vector {
 		return middle
 	}
 	c.situation.consents = append(c.situation.consents, c.now.consents...)
-	shared := c.now.sharedLean()
+	turned := c.now.turned()
+	shared := c.now.sharedLean().times(1 - turned)
 	c.situation.lean = c.situation.plus(shared)
 	now, usual, known := middles(c.now.judge, c.listener.own.items)
-	if reason := shared.told("as listeners like it"); reason != "" && (!known || c.now.handed < handedOver) {
+	if reason := shared.told("as listeners like it"); reason != "" && turned < handedOver {
 		c.situation.reasons = append(c.situation.reasons, reason)
 	}
 	if !known {
 		return middle
 	}
-	learned := leanBetween(now, usual)
-	c.situation.lean = c.situation.towards(learned, c.now.handed)
-	if c.now.handed >= handedOver {
-		c.situation.reasons = slices.DeleteFunc(c.situation.reasons, func(r string) bool { return r != c.situation.steps })
-		if reason := learned.told("as you like it"); reason != "" {
-			c.situation.reasons = append(c.situation.reasons, reason)
-		}
+	learned := leanBetween(now, usual).times(turned * c.now.person.Evidence())
+	c.situation.lean = c.situation.plus(learned)
+	if reason := learned.told("as you like it"); reason != "" && turned >= handedOver {
+		c.situation.reasons = append(c.situation.reasons, reason)
 	}
-	return middle.towards(usual, c.now.settled)
+	return middle.towards(usual, c.now.settled*c.now.own.ready())
 }
 
 // handedOver is the share from which the reasons that are told are those of what was learned.

@@ -37,22 +37,22 @@ type own struct {
 	items    []ml.Item              // by Answer.Item
 	columns  map[string]int32       // of items
 	person   *personal.Person
-	situated float64 // how many answers were given in a situation of which something was known that was opted into
+	situated map[variable.Type]float64 // how many answers were given where a variable told something that was opted into
 }
 
 // answered is what one interaction says; one that says nothing has no item.
 type answered struct {
 	ml.Answer
-	item     *ml.Item
-	situated bool
+	item  *ml.Item
+	under []uuid.UUID // the consents under which something was known of the situation
 }
 
-// handed is which share of the rules' word is handed over to what was learned of the listener: n ⁄ (n + 40).
-func (o *own) handed() float64 {
-	if o == nil {
-		return 0
-	}
-	return o.situated / (o.situated + handHalf)
+// handed is which share of the word on what a variable tells is handed over to what was learned of the listener: n ⁄ (n + 40), of answers given where it told something.
+func (o *own) handed(t variable.Type) float64 { return o.situated[t] / (o.situated[t] + handHalf) }
+
+// ready is how far what was learned can say where music is to be: from 20 tracks that were answered to on, wholly from 40 on.
+func (o *own) ready() float64 {
+	return min(max(float64(len(o.items)-tiltLeast)/(tiltWhole-tiltLeast), 0), 1)
 }
 
 // ownOf returns what the answers of a listener tell, whose newest interactions these are.
@@ -102,10 +102,20 @@ func (o *own) knows(d ml.Interaction) bool {
 // extended returns what the newest interactions tell, of which so many are not in o. It is the same whatever was in o: where there are more in the log, the
 // oldest are only what was before the others.
 func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) (*own, error) {
-	next := &own{consents: o.consents, made: o.made, known: make(map[uuid.UUID]answered, len(l.did)), columns: map[string]int32{}}
-	tracks, err := s.items(ctx, l.id, first(l.did, fresh+mostTelling), o.itemOf)
+	next := &own{consents: o.consents, made: o.made, known: make(map[uuid.UUID]answered, len(l.did)), columns: map[string]int32{}, situated: map[variable.Type]float64{}}
+	tracks, err := s.items(ctx, l.id, first(l.did, fresh))
 	if err != nil {
 		return nil, err
+	}
+	// What was before these is told of by what was known when the listener answered to it. (A new answer is only one to music that may be learned from now.)
+	asked := make(map[string]bool, fresh)
+	for i := range first(l.did, fresh) {
+		asked[l.did[i].TrackID] = true
+	}
+	for _, d := range first(l.did[fresh:], mostTelling) {
+		if item := o.itemOf(d.TrackID); item != nil && !asked[d.TrackID] {
+			tracks[d.TrackID] = item
+		}
 	}
 	learned := l.did.learned()
 	var answering []int
@@ -133,17 +143,25 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 			maps.DeleteFunc(snap.Consents, func(t variable.Type, c uuid.UUID) bool { return o.consents[t] != c }) // opted into since
 		}
 		a, consents := l.did.answer(d, snap, tracks)
-		next.known[d.EventID] = answered{a, tracks[d.TrackID], len(consents) > 0}
+		next.known[d.EventID] = answered{a, tracks[d.TrackID], consents}
 	}
-	for i, d := range slices.Backward(l.did) {
-		a := next.known[d.EventID]
+	types := make(map[uuid.UUID]variable.Type, len(o.consents))
+	for t, consent := range o.consents {
+		types[consent] = t
+	}
+	for i, d := range l.did {
 		if i >= fresh {
-			a = o.known[d.EventID]
+			next.known[d.EventID] = o.known[d.EventID]
+		} else {
+			next.known[d.EventID] = next.known[d.EventID] // also of what is no answer: it is known that it says nothing
 		}
-		next.known[d.EventID] = a // also of what is no answer: it is known that it says nothing
-		if a.item == nil || i >= learned {
+	}
+	last := l.did[:learned].lastWords(func(d *ml.Interaction) bool { return next.known[d.EventID].item != nil })
+	for i, d := range slices.Backward(l.did[:learned]) {
+		if !last[i] {
 			continue
 		}
+		a := next.known[d.EventID]
 		column, there := next.columns[d.TrackID]
 		if !there {
 			column = int32(len(next.items))
@@ -152,8 +170,8 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 		}
 		a.Item = column
 		next.answers = append(next.answers, a.Answer)
-		if a.situated {
-			next.situated += a.Weight
+		for _, consent := range a.under {
+			next.situated[types[consent]] += a.Weight
 		}
 	}
 	next.person = s.learner.Person(next.answers, next.items)
@@ -171,6 +189,24 @@ func (h interactions) learned() int {
 		return len(h) - mostTelling
 	}
 	return len(h)
+}
+
+// sameListening is how long apart two answers to a track may be to be about one listening.
+const sameListening = time.Hour
+
+// lastWords reports which of the interactions, the newest first, are answers that count: of all that are about one listening to a track the last one, or else a track that was heard to its end, and liked, would say
+// twice what was said in one moment, and each would foretell the other.
+func (h interactions) lastWords(answer func(*ml.Interaction) bool) []bool {
+	last := make([]bool, len(h))
+	said := map[string]time.Time{}
+	for i := range h {
+		if d := &h[i]; answer(d) {
+			then, again := said[d.TrackID]
+			last[i] = !again || then.Sub(d.At) > sameListening
+			said[d.TrackID] = d.At
+		}
+	}
+	return last
 }
 
 // answer is what one of the interactions says of its track in these surroundings, and under which consents they were read.
@@ -199,23 +235,18 @@ func (l *listener) present(at time.Time) bool {
 	return age >= 0 && age <= presently
 }
 
-// items returns what a learner may see of the tracks of interactions. Those that known has are not asked for.
-func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactions, known func(trackID string) *ml.Item) (map[string]*ml.Item, error) {
-	items := make(map[string]*ml.Item, len(did))
-	var ids []string
+// items returns what a learner may see of the tracks of interactions.
+func (s *Service) items(ctx context.Context, profileID uuid.UUID, did interactions) (map[string]*ml.Item, error) {
+	known := map[string]*Track{}
+	ids := make([]string, len(did))
 	for i := range did {
-		id := did[i].TrackID
-		if item := known(id); item != nil {
-			items[id] = item
-		} else {
-			ids = append(ids, id)
-		}
+		ids[i] = did[i].TrackID
 	}
-	loaded := map[string]*Track{}
-	if err := s.load(ctx, profileID, loaded, ids); err != nil {
+	if err := s.load(ctx, profileID, known, ids); err != nil {
 		return nil, err
 	}
-	for id, t := range loaded {
+	items := make(map[string]*ml.Item, len(known))
+	for id, t := range known {
 		if item, permitted := t.Item(); permitted {
 			items[id] = &item
 		}
@@ -228,9 +259,10 @@ type sensing struct {
 	person   *personal.Person
 	moment   ml.Moment
 	judge    ml.Judge
-	shared   ml.Judge    // of the model that was trained over all listeners; nil where there is none
-	prior    *ml.Prior   // likewise
-	handed   float64     // of the word of the rules on situations, and of that of the shared model
+	shared   ml.Judge  // of the model that was trained over all listeners; nil where there is none
+	prior    *ml.Prior // likewise
+	own      *own
+	handed   float64     // which share of the word on the situation is what was learned of the listener: the most of any variable that tells something now
 	settled  float64     // of the middle that is made of genres: n ⁄ (n + 40) of all answers
 	consents []uuid.UUID // that the judgment was made under, however far back
 	judged   map[*Track]*judged
@@ -269,16 +301,19 @@ func (s *sensing) of(t *Track) *judged {
 
 // sense makes a listener's judge for a moment in the surroundings given; nil where nothing is known that would make a difference.
 func (l *listener) sense(in variable.Snapshot) *sensing {
-	if l.own == nil || l.own.handed() == 0 && l.prior.Trust() == 0 {
+	if l.own == nil || len(l.own.situated) == 0 && l.prior.Trust() == 0 {
 		return nil
 	}
-	m, _ := momentOf(in, l.now)
+	m, known := momentOf(in, l.now)
 	l.did.tell(m, l.now, "", l.own.heardOf(l.did))
 	n := float64(len(l.own.answers))
-	s := &sensing{person: l.own.person, moment: m, handed: l.own.handed(), settled: n / (n + handHalf), judged: make(map[*Track]*judged, usuallyJudged)}
+	s := &sensing{person: l.own.person, own: l.own, moment: m, settled: n / (n + handHalf), judged: make(map[*Track]*judged, usuallyJudged)}
 	for _, t := range variable.Types() { // in the order of the table
 		if consent, ok := l.snapshot.Consents[t.Type]; ok {
 			s.consents = append(s.consents, consent)
+			if slices.Contains(known, consent) {
+				s.handed = max(s.handed, l.own.handed(t.Type))
+			}
 		}
 	}
 	s.judge = s.person.At(m)
@@ -345,11 +380,18 @@ func (s *sensing) lent() float64 { return (1 - s.handed) * s.prior.Trust() }
 
 // left is which share of its word a rule keeps that reads a variable: what neither the shared model nor the listener's answers tell.
 func (s *sensing) left(t variable.Type) float64 {
-	if s == nil || s.shared == nil || len(s.prior.Reference()) < tiltLeast || !slices.ContainsFunc(aspects, func(a aspect) bool { return a.variable == t && s.prior.Knows(a.Name) }) {
+	if s == nil {
 		return 1
 	}
-	return 1 - s.prior.Trust()
+	left := 1 - s.own.handed(t)*s.own.ready()
+	if s.shared == nil || len(s.prior.Reference()) < tiltLeast || !slices.ContainsFunc(aspects, func(a aspect) bool { return a.variable == t && s.prior.Knows(a.Name) }) {
+		return left
+	}
+	return left * (1 - s.prior.Trust())
 }
+
+// turned is which share of the word on where music is to be is what was learned of the listener.
+func (s *sensing) turned() float64 { return s.handed * s.own.ready() }
 
 // How an arc that is nobody's wish gives way to how the listener answers: these are the planner's weights of target and taste once that is known wholly, instead of
 // the usual 10 and 0.5; until then they are in between, by how many answers there are. Where a listener gives a direction, an end, a point or stages, that is theirs, and the usual weights stay.
@@ -423,8 +465,9 @@ func (s *sensing) sessionWeight() float64 {
 const (
 	// tilt is how sharply what suits now is preferred where the middle of it is looked for: by the odds, to this power.
 	tilt = 2.0
-	// tiltLeast is of how many tracks at least.
+	// tiltLeast is of how many tracks at least, and tiltWhole from how many on it is taken for what it says.
 	tiltLeast = 20
+	tiltWhole = 40.0
 )
 
 // middles are where what suits now, and what usually does, is in the middle: the means over some tracks (tempo in log2), each
