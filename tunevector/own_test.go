@@ -77,6 +77,76 @@ func TestRulesHandOverToWhatIsLearned(t *testing.T) {
 	require.Equal(t, v.Start, h.create(t, ai(30)).Start)
 }
 
+// answer has the listener hear one track where it is this loud, and like it or not.
+func (h *house) answer(t testing.TB, noise variable.Variable, level float64, track tunevector.Track, likes bool) {
+	h.now = h.now.Add(2 * time.Hour)
+	h.read(t, noise, variable.Reading{Value: level})
+	e := ml.Interaction{EventID: uuid.New(), TrackID: track.ID, Action: ml.Complete, At: h.now}
+	if !likes {
+		e.Action, e.PositionSeconds = ml.Skip, p(5.0)
+	}
+	h.record(t, e)
+}
+
+// moved is by how much energy differs between loud and quiet surroundings.
+func (h *house) moved(t testing.TB, noise variable.Variable) float64 {
+	energy := func(level float64) float64 {
+		h.now = h.now.Add(time.Hour)
+		h.read(t, noise, variable.Reading{Value: level})
+		return h.create(t, ai(30)).Start.Energy
+	}
+	return energy(82) - energy(32)
+}
+
+func TestHandOverIsGradual(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	before := h.moved(t, noise)
+	for i := range 60 {
+		level, track := []float64{32, 82}[i%2], h.music.tracks[i*41%240]
+		h.answer(t, noise, level, track, (track.Features.Energy > 0.5) == (level < 50))
+		if i < 15 || i%3 > 0 {
+			continue
+		}
+		now := h.moved(t, noise)
+		require.InDelta(t, before, now, 0.15, "after %d answers", i+1)
+		before = now
+	}
+	require.Less(t, before, -0.1)
+}
+
+// What was answered where one variable told something hands over that variable's rule and no other.
+func TestHandOverIsByVariable(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	h.live(t, noise, 12)
+	h.optOut(t, noise) // of what was told under it nothing is left
+	h.opt(t, variable.TimeOfDay)
+	for i := range 60 {
+		h.now = h.now.Add(2 * time.Hour)
+		h.record(t, ml.Interaction{EventID: uuid.New(), TrackID: h.music.tracks[i*41%240].ID, Action: ml.Complete, At: h.now})
+	}
+	h.now = h.now.Add(24 * time.Hour)
+	usual := h.create(t, ai(30)).Start.Energy
+	h.read(t, h.opt(t, variable.Accelerometer), variable.Reading{Value: 8, Cadence: p(170.0)})
+	running := h.create(t, ai(30))
+	require.InDelta(t, usual+0.2, running.Start.Energy, 0.02)
+	require.Contains(t, running.Plan.Tracks[0].Reasons, "you run at 170 steps a minute")
+}
+
+// Chance is no evidence: who answers without regard to where they are is moved by neither rules nor what was learned, and told nothing of it.
+func TestChanceMovesNothing(t *testing.T) {
+	h := open(t)
+	noise := h.opt(t, variable.AmbientNoise)
+	r := rand.New(rand.NewPCG(8, 8))
+	for i := range 200 {
+		h.answer(t, noise, []float64{32, 82}[i%2], h.music.tracks[r.IntN(240)], r.IntN(10) < 6)
+	}
+	require.InDelta(t, 0.2*40/240, h.moved(t, noise), 0.03, "the rest of the rule")
+	told := fmt.Sprint(h.create(t, ai(60)).Plan.Tracks)
+	require.NotContains(t, told, "than your usual")
+}
+
 // An instance that knows nothing joins the log with the readings, and comes to what one knows that was there all the time.
 func TestOwnAnswersAreJoinedAnew(t *testing.T) {
 	h := open(t)
