@@ -80,11 +80,13 @@ func readSort(sort string) (time.Time, uuid.UUID, error) {
 		return time.Time{}, uuid.Nil, err
 	}
 	id, err := uuid.Parse(event)
-	if canonical := prefixed && isTimeKey(moment, at) && len(event) == len(uuid.UUID{}.String()) && strings.ToLower(event) == event; err == nil && !canonical {
+	if canonical := prefixed && isTimeKey(moment, at) && len(event) == idLength && strings.ToLower(event) == event; err == nil && !canonical {
 		err = errLax
 	}
 	return at, id, err
 }
+
+const idLength = 36 // of an id as text
 
 // isTimeKey is moment == timeKey(at), where moment was read as at. It is asked of each row, and formats nothing.
 func isTimeKey(moment string, at time.Time) bool {

@@ -62,17 +62,18 @@ func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r r
 		c.problem.Effort = whilePlaying(c.seconds() - c.elapsed())
 	}
 	c.bar()
+	var middling error // is told after what is wrong with what was asked for, whichever is known first
 	if err := s.abreast(ctx, func(ctx context.Context) error {
 		return s.recall(ctx, c, v.Moments)
-	}, func(ctx context.Context) (err error) {
+	}, func(ctx context.Context) error {
 		if c.def.Mode != Guided {
-			c.middle, err = s.listenerMiddle(ctx, c)
+			c.middle, middling = s.listenerMiddle(ctx, c)
 		}
-		return err
+		return nil
 	}); err != nil {
 		return nil, err
 	}
-	if err := c.fits(r.all); err != nil {
+	if err := cmp.Or(c.fits(r.all), middling); err != nil {
 		return nil, err
 	}
 	if err := s.aim(ctx, c, v); err != nil {
@@ -86,7 +87,9 @@ func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r r
 		return nil, err
 	}
 	for _, p := range c.def.Pinned {
-		g.add(c.tracks[p.TrackID], planner.AllStages)
+		if t := c.tracks[p.TrackID]; t != nil { // one that was played where it was pinned may have gone since
+			g.add(t, planner.AllStages)
+		}
 	}
 	for _, k := range c.keep {
 		if t := c.tracks[k.ID]; t != nil && c.allows(t) {

@@ -34,6 +34,7 @@ type shelf struct {
 	err    error // what both methods answer, where set
 	failAt int   // … or that call from now on; 0: none
 	calls  int
+	empty  error // what Candidates answers, where set
 }
 
 var _ tunevector.MusicProvider = (*shelf)(nil)
@@ -41,6 +42,9 @@ var _ tunevector.MusicProvider = (*shelf)(nil)
 func (s *shelf) Candidates(_ context.Context, q tunevector.CandidateQuery) ([]tunevector.Track, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.empty != nil {
+		return nil, s.empty
+	}
 	if err := s.call(); err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	}
 	r = Recorded{Accepted: len(events)}
 	// What else is known of the listener is read while it is learned from the events; their taste when that is done.
-	once := &listenerOnce{logged: events, learned: make(chan struct{})}
+	once := &listenerOnce{logged: events, learned: make(chan struct{}), failed: errUnlearned}
 	beside(func() {
 		defer close(once.learned)
 		once.lessons, once.failed = s.learn(ctx, profileID, events)
@@ -58,6 +58,9 @@ func (s *Service) Record(ctx context.Context, profileID uuid.UUID, events []ml.I
 	}
 	return r, nil
 }
+
+// errUnlearned is what stands where learning has panicked: nothing is planned without it.
+var errUnlearned = errors.New("tunevector: nothing was learned")
 
 // adaptAll adapts to what is new for several vectors.
 func (s *Service) adaptAll(ctx context.Context, profileID uuid.UUID, all []news, once *listenerOnce) ([]Replanned, error) {

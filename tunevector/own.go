@@ -149,12 +149,12 @@ func (s *Service) extended(ctx context.Context, o *own, l *listener, fresh int) 
 	for t, consent := range o.consents {
 		types[consent] = t
 	}
-	for i, d := range l.did {
+	for i, d := range l.did { // also of what is no answer: it is known that it says nothing
+		a := next.known[d.EventID]
 		if i >= fresh {
-			next.known[d.EventID] = o.known[d.EventID]
-		} else {
-			next.known[d.EventID] = next.known[d.EventID] // also of what is no answer: it is known that it says nothing
+			a = o.known[d.EventID]
 		}
+		next.known[d.EventID] = a
 	}
 	last := l.did[:learned].lastWords(func(d *ml.Interaction) bool { return next.known[d.EventID].item != nil })
 	for i, d := range slices.Backward(l.did[:learned]) {

@@ -1,6 +1,6 @@
 // Package personal learns how one listener answers to situations from that listener alone: a Bayesian linear regression of their answers on the
-// features of the music, crossed with what is known of the moment. It needs no training and no other listener; it is fitted in closed form in about two
-// milliseconds, stored nowhere, and says how unsure it is, from which Thompson sampling follows.
+// features of the music, crossed with what is known of the moment. It needs no training and no other listener; it is fitted in closed form in about a
+// millisecond, stored nowhere, and says how unsure it is, from which Thompson sampling follows.
 //
 //	learner, err := personal.New(personal.Options{Aspects: aspects, Scales: scales})
 //	ada := learner.Person(answers, items)
@@ -228,7 +228,7 @@ func effectsIn(answers []ml.Answer, items []ml.Item) []effect {
 
 // fits reports whether an answer can be learned from.
 func fits(a *ml.Answer, items []ml.Item) bool {
-	return a.Item >= 0 && int(a.Item) < len(items) && a.Liking >= 0 && a.Liking <= 1
+	return a.Item >= 0 && int(a.Item) < len(items) && a.Liking >= 0 && a.Liking <= 1 && a.Weight >= 0
 }
 
 // Person is one listener, as far as their own answers tell. It is immutable and safe for concurrent use.

@@ -208,7 +208,8 @@ func TestEvidenceIsThatOfLeavingOut(t *testing.T) {
 		weightless[i].Weight = 1e-12 // so that it is centered on the same, and has the same effects
 		j := l.Person(weightless, items).At(a.Moment).OfNew(items[i])
 		y := 2*a.Liking - 1
-		gain := math.Pow(y-(2*j.Without-1), 2) - math.Pow(y-(2*j.Probability-1), 2)
+		without, with := y-(2*j.Without-1), y-(2*j.Probability-1)
+		gain := without*without - with*with
 		sum, squares = sum+gain, squares+gain*gain
 	}
 	z := sum / n / math.Sqrt((squares/n-sum/n*sum/n)/n)

@@ -95,6 +95,15 @@ func TestLogisticIsAtItsOptimum(t *testing.T) {
 	}
 }
 
+func TestSolve3(t *testing.T) {
+	t.Parallel()
+	full, b := [3][3]float64{{4, 2, 1}, {2, 5, 3}, {1, 3, 6}}, [3]float64{1, -2, 3}
+	x := solve3(full, b)
+	for i := range 3 {
+		require.InDelta(t, b[i], full[i][0]*x[0]+full[i][1]*x[1]+full[i][2]*x[2], 1e-12)
+	}
+}
+
 // A file that says what cannot be is refused.
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()

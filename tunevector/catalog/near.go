@@ -120,7 +120,7 @@ type shuffled struct {
 	keys [4]uint64
 }
 
-// shuffle returns an order of at least n places: of the least power of 4 that is not below n.
+// shuffle returns an order of at least n places: of the least power of 4 that is not below n, 4 at least. Below some tens of places some orders are likelier than others.
 func shuffle(n int, seed uint64) shuffled {
 	s := shuffled{half: uint32(bits.Len(uint(max(n, 2)-1))+1) / 2} //nolint:mnd // two halves
 	s.mask = 1<<s.half - 1
