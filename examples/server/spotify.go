@@ -46,7 +46,7 @@ func (f *spotifyFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&f.redirect, "spotify-redirect-uri", "", "`URL` as it is registered at Spotify, that leads to /spotify/callback here; at the address of -addr if empty")
 	fs.StringVar(&f.baseURL, "spotify-base-url", "", "`URL` of another Spotify, such as a spotifytest.Server's; the real one if empty")
 	fs.BoolVar(&f.extended, "spotify-extended", false, "your app has extended quota: ask for what apps in development mode are refused")
-	fs.StringVar(&f.market, "spotify-market", "", "`country` whose music is asked for, such as SE; the account's own if empty")
+	fs.StringVar(&f.market, "spotify-market", "", "`country` that Spotify is asked by which tracks can be played, such as SE, for all listeners; if empty none are left out")
 	fs.StringVar(&f.features, "spotify-features", "", "whom to ask how tracks sound, who are told what is in listeners' libraries (not whose): `names` of reccobeats, deezer, separated by commas; nobody if empty")
 	fs.BoolVar(&f.sealedBy, "spotify-sealed-by", false, "print how many links' tokens each key seals, those of -spotify-keys and others, and serve nothing: a key that seals none may go")
 	fs.Float64Var(&f.rate, "spotify-rate", 3, "requests of the Web API a second; of several servers each counts for itself, so give each its share")

@@ -32,7 +32,9 @@ type ClientOptions struct {
 	// Extended says that Spotify has granted the app extended quota: then it asks for many tracks at a time, and reads what only such an app is given. An
 	// app in development mode is refused those requests.
 	Extended bool
-	// Market is the country (ISO 3166-1 alpha-2) whose music is asked for; "": the account's own, as far as Spotify goes by it.
+	// Market is the country (ISO 3166-1 alpha-2) that goes with every request which takes one, the same for all listeners. Spotify then says which tracks can be played, and those that cannot are
+	// left out; by its documentation it goes by the country of the listener's account all the same, and by this one only where it knows none. "": none goes, nothing is said
+	// of tracks, and some can be there that the listener cannot play. Of episodes Spotify tells it always, and of what is heard most or lately never.
 	Market string
 	// PerSecond is how many requests this process makes a second for all listeners together, over time; 0: 3. Burst is how many at once; 0: 15. Where Tokens are [Links], these
 	// ask too, and share the limit and all holding still: then 0 leaves it as their Options have it, and anything else changes it for both.

@@ -64,7 +64,7 @@ func (c *Client) marketQuery(q url.Values) url.Values {
 	return q
 }
 
-// fromTrack returns what Spotify tells of a track; false for what cannot be played: local files, and what is not to be had in the market.
+// fromTrack returns what Spotify tells of a track; false for what cannot be played: local files, and, where a market was asked for, what is not to be had there.
 func fromTrack(t *web.FullTrack) (piece, bool) {
 	if !isID(string(t.ID)) || t.Duration <= 0 || t.IsPlayable != nil && !*t.IsPlayable {
 		return piece{}, false
@@ -79,8 +79,24 @@ func fromTrack(t *web.FullTrack) (piece, bool) {
 	return p, true
 }
 
-func fromEpisode(e *web.EpisodePage) (piece, bool) {
-	if !isID(string(e.ID)) || e.Duration_ms <= 0 {
+// fromAsked is fromTrack of one that was asked for by its id, which it keeps: in a market another can stand for it, and Spotify's players find that one by either.
+func fromAsked(t *web.FullTrack) (piece, bool) {
+	p, ok := fromTrack(t)
+	if t.LinkedFrom != nil && isID(string(t.LinkedFrom.ID)) {
+		p.ID = string(t.LinkedFrom.ID)
+	}
+	return p, ok
+}
+
+// episode is one as Spotify tells it. The client library's says that it cannot be played also where nothing was said.
+type episode struct {
+	web.EpisodePage
+	Playable *bool `json:"is_playable"` // in the listener's country, with or without a market in the request
+}
+
+// fromEpisode returns what Spotify tells of an episode; false for what cannot be played.
+func fromEpisode(e *episode) (piece, bool) {
+	if !isID(string(e.ID)) || e.Duration_ms <= 0 || e.Playable != nil && !*e.Playable {
 		return piece{}, false
 	}
 	p := piece{ID: string(e.ID), Episode: true, Title: e.Name, Millis: int(e.Duration_ms), Explicit: e.Explicit}
@@ -267,7 +283,7 @@ func (c *Client) savedEpisodes(ctx context.Context, profileID uuid.UUID, most in
 	err := pages(most, func(limit, offset int) (int, error) {
 		var page struct {
 			Items []struct {
-				Episode web.EpisodePage `json:"episode"`
+				Episode episode `json:"episode"`
 			} `json:"items"`
 		}
 		q := request{method: http.MethodGet, path: "me/episodes", query: c.marketQuery(window(limit, offset))}
@@ -295,22 +311,27 @@ func (c *Client) savedShows(ctx context.Context, profileID uuid.UUID) ([]show, e
 	}
 	var found []show
 	for _, s := range page.Shows {
-		found = append(found, show{string(s.ID), s.Name})
+		if isID(string(s.ID)) {
+			found = append(found, show{string(s.ID), s.Name})
+		}
 	}
 	return found, nil
 }
 
 // showEpisodes are the newest of a podcast. It needs the scope user-read-playback-position.
 func (c *Client) showEpisodes(ctx context.Context, profileID uuid.UUID, s show) ([]piece, error) {
-	page, err := c.library(profileID).GetShowEpisodes(ctx, s.id, append(c.market(), web.Limit(pageSize))...)
-	if err != nil {
-		return nil, read(err)
+	var page struct {
+		Items []episode `json:"items"`
 	}
-	return episodes(page.Episodes, s.name), nil
+	q := request{method: http.MethodGet, path: "shows/" + s.id + "/episodes", query: c.marketQuery(window(pageSize, 0))}
+	if err := c.do(ctx, profileID, q, &page); err != nil {
+		return nil, err
+	}
+	return episodes(page.Items, s.name), nil
 }
 
 // episodes are those that can be played; what is told of an episode in a list does not name its show.
-func episodes(given []web.EpisodePage, show string) []piece {
+func episodes(given []episode, show string) []piece {
 	var found []piece
 	for i := range given {
 		p, ok := fromEpisode(&given[i])
@@ -342,11 +363,16 @@ func (c *Client) searchTracks(ctx context.Context, profileID uuid.UUID, query st
 
 // searchEpisodes finds up to ten episodes.
 func (c *Client) searchEpisodes(ctx context.Context, profileID uuid.UUID, query string) ([]piece, error) {
-	result, err := c.library(profileID).Search(ctx, query, web.SearchTypeEpisode, append(c.market(), web.Limit(searchSize))...)
-	if err != nil || result.Episodes == nil {
-		return nil, read(err)
+	var result struct {
+		Episodes struct {
+			Items []episode `json:"items"`
+		} `json:"episodes"`
 	}
-	return episodes(result.Episodes.Episodes, ""), nil
+	q := request{method: http.MethodGet, path: "search", query: c.marketQuery(url.Values{"q": {query}, "type": {"episode"}, "limit": {strconv.Itoa(searchSize)}})}
+	if err := c.do(ctx, profileID, q, &result); err != nil {
+		return nil, err
+	}
+	return episodes(result.Episodes.Items, ""), nil
 }
 
 // lookUp asks for tracks by their ids: of an app in development mode one by one, and else 50 at a time. What Spotify does not have is left
@@ -366,9 +392,9 @@ func (c *Client) lookUp(ctx context.Context, profileID uuid.UUID, ids []string) 
 				return nil, read(err)
 			}
 			for i, t := range tracks {
-				if t == nil && i < len(batch) {
-					missing = append(missing, batch[i])
-				} else if p, ok := fromTrack(t); ok {
+				if t == nil {
+					missing = append(missing, batch[min(i, len(batch)):min(i+1, len(batch))]...) // none of what was not asked for
+				} else if p, ok := fromAsked(t); ok {
 					found = append(found, p)
 				}
 			}
@@ -396,7 +422,7 @@ func (c *Client) one(ctx context.Context, profileID uuid.UUID, id string, orEpis
 		t, err := c.library(profileID).GetTrack(ctx, web.ID(id), c.market()...)
 		err = read(err)
 		if err == nil {
-			p, ok := fromTrack(t)
+			p, ok := fromAsked(t)
 			return p, ok, nil
 		}
 		if reason := reasonOf(err); reason != ReasonNotFound && reason != ReasonInvalid {
@@ -406,10 +432,10 @@ func (c *Client) one(ctx context.Context, profileID uuid.UUID, id string, orEpis
 	if !orEpisode {
 		return piece{}, false, nil
 	}
-	e, err := c.library(profileID).GetEpisode(ctx, id, c.market()...)
-	err = read(err)
+	var e episode
+	err := c.do(ctx, profileID, request{method: http.MethodGet, path: "episodes/" + id, query: c.marketQuery(url.Values{})}, &e)
 	if err == nil {
-		p, ok := fromEpisode(e)
+		p, ok := fromEpisode(&e)
 		return p, ok, nil
 	}
 	if reason := reasonOf(err); reason != ReasonNotFound && reason != ReasonInvalid {

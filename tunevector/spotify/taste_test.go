@@ -63,7 +63,7 @@ func TestImport(t *testing.T) {
 		{ID: "own-2", Title: "Two", Artists: []string{"Beta Days"}, Genres: []string{"ambient"}, Kind: tunevector.Playlist, DurationSeconds: 210, Provenance: tunevector.FromCatalog},
 	})
 	require.NoError(t, err)
-	s := linked(t, func(_ *spotify.ClientOptions, p *spotify.ProviderOptions) { p.Host = host })
+	s := linked(t, func(c *spotify.ClientOptions, p *spotify.ProviderOptions) { c.Market, p.Host = "SE", host })
 	s.checked = true
 	s.fake.AddEpisodes(spotifytest.Episode{Name: "One", Show: "Talk", Milliseconds: 900_000})
 	saved := s.songs()
@@ -309,6 +309,85 @@ func TestExtended(t *testing.T) {
 	require.InDelta(t, 0.7, tracks[0].Popularity, 1e-9)
 	require.Equal(t, []string{"ambient"}, tracks[1].Genres)
 	require.Equal(t, 1, s.fake.Count("GET /v1/tracks"))
+}
+
+// Everything that takes a market is asked for it, and then what cannot be played there is left out; without one only the episodes are, of which Spotify tells it always.
+func TestMarket(t *testing.T) {
+	for market, tracks := range map[string]int{"": 4, "SE": 2} {
+		for _, extended := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%q %v", market, extended), func(t *testing.T) {
+				queries := map[string][]string{}
+				s := open(t, func(c *spotify.ClientOptions, _ *spotify.ProviderOptions) {
+					next := c.HTTP.Transport
+					c.Market, c.Extended = market, extended
+					c.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+						at := r.URL.Path
+						if strings.HasPrefix(at, "/v1/search") {
+							at += " " + r.URL.Query().Get("type")
+						}
+						queries[at] = append(queries[at], r.URL.Query().Get("market"))
+						return next.RoundTrip(r)
+					})}
+				})
+				s.checked = true
+				s.fake.Extend(extended)
+				var ids, talks []string
+				for i, name := range []string{"Saved", "Listed", "Found", "Far"} {
+					for _, unplayable := range []bool{false, true} {
+						ids = append(ids, s.fake.AddTracks(spotifytest.Track{Name: name, Artists: []string{fmt.Sprint("Band ", i, unplayable)}, Milliseconds: 200_000, Unplayable: unplayable})...)
+						talks = append(talks, s.fake.AddEpisodes(spotifytest.Episode{Name: fmt.Sprint(name, unplayable), Show: "Talk " + name, Milliseconds: 900_000, Unplayable: unplayable})...)
+					}
+				}
+				list := s.fake.AddPlaylist("ada", "Mine", "spotify:track:"+ids[2], "spotify:track:"+ids[3])
+				show := spotifytest.ID("show", "Talk Listed")
+				s.fake.SetLibrary("ada", spotifytest.Library{Saved: ids[:2], Episodes: talks[:2], Shows: []string{show}})
+				s.desk.link(t, s.ada, "ada", all()...)
+				r, err := s.provider.Import(t.Context(), s.ada)
+				require.NoError(t, err)
+				require.Equal(t, tracks, r.Tracks)
+				require.Equal(t, 2, r.Episodes)
+				require.Len(t, s.candidates(t, tunevector.CandidateQuery{Listener: s.ada, Artists: []string{"Band 2 true", "Band 2 false"}}), tracks/2)
+				require.Len(t, s.candidates(t, tunevector.CandidateQuery{Listener: s.ada, Kind: tunevector.Podcast, Genres: []string{"found"}}), 1)
+				far, err := s.provider.TracksFor(t.Context(), s.ada, append(slices.Clone(ids[6:]), talks[6:]...))
+				require.NoError(t, err)
+				require.Len(t, far, tracks/2+1)
+
+				taking := []string{
+					"/v1/me/tracks", "/v1/me/episodes", "/v1/playlists/" + list + "/items", "/v1/shows/" + show + "/episodes", "/v1/search track", "/v1/search episode",
+					"/v1/episodes/" + talks[6],
+				}
+				if extended {
+					taking = append(taking, "/v1/tracks")
+				} else {
+					taking = append(taking, "/v1/tracks/"+ids[6])
+				}
+				for _, at := range taking {
+					require.NotEmpty(t, queries[at], at)
+					for _, asked := range queries[at] {
+						require.Equal(t, market, asked, at)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A track that another stands for in the market keeps the id by which it was asked for, and what was not asked for is nothing.
+func TestStandIns(t *testing.T) {
+	id, stands := spotifytest.ID("track", "asked for"), spotifytest.ID("track", "stands for it")
+	body := fmt.Sprintf(`{"id": %q, "name": "Song", "type": "track", "duration_ms": 1000, "artists": [], "is_playable": true, "linked_from": {"id": %q}}`, stands, id)
+	for _, extended := range []bool{false, true} {
+		s := open(t, func(c *spotify.ClientOptions, _ *spotify.ProviderOptions) { c.Market, c.Extended = "SE", extended })
+		s.fake.Extend(extended)
+		s.desk.link(t, s.ada, "ada", spotify.DefaultScopes()...)
+		require.NoError(t, s.imports(t))
+		s.fake.Inject(spotifytest.Fault{Path: "/v1/tracks/" + id, Status: 200, Body: body})
+		s.fake.Inject(spotifytest.Fault{Path: "/v1/tracks", Status: 200, Body: `{"tracks": [` + body + `, null, null]}`})
+		found, err := s.provider.TracksFor(t.Context(), s.ada, []string{id})
+		require.NoError(t, err)
+		require.Equal(t, []string{id}, ids(found))
+		require.Equal(t, "spotify:track:"+id, found[0].URI)
+	}
 }
 
 func (s *studio) tasteAfterImport(t *testing.T) []string {

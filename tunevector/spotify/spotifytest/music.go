@@ -17,7 +17,7 @@ type Track struct {
 	Explicit     bool
 	ISRC         string
 	Popularity   int  // 0–100, as apps with extended quota see it
-	Unplayable   bool // in the account's market
+	Unplayable   bool // in the account's country; told where a request gives a market, whichever, since the account's goes before it
 }
 
 // Episode is one of a podcast.
@@ -27,6 +27,7 @@ type Episode struct {
 	Show         string // its show's name
 	Milliseconds int
 	Explicit     bool
+	Unplayable   bool // in the account's country; always told
 }
 
 // Show is a podcast. Episodes bring theirs along; it need only be added for what an episode does not say.
@@ -288,7 +289,7 @@ func (s *Server) trackObject(t *Track) map[string]any {
 	albumID := ID("album", album)
 	track := map[string]any{
 		"id": t.ID, "name": t.Name, "artists": artists, "duration_ms": t.Milliseconds, "explicit": t.Explicit, "type": "track", "uri": "spotify:track:" + t.ID,
-		"href": s.href("/tracks/" + t.ID), "external_urls": link("track", t.ID), "is_local": false, "disc_number": 1, "track_number": 1, "is_playable": !t.Unplayable,
+		"href": s.href("/tracks/" + t.ID), "external_urls": link("track", t.ID), "is_local": false, "disc_number": 1, "track_number": 1,
 		"album": map[string]any{
 			"id": albumID, "name": album, "album_type": "album", "total_tracks": 1, "available_markets": []string{}, "external_urls": link("album", albumID),
 			"href": s.href("/albums/" + albumID), "images": []any{}, "release_date": "2020", "release_date_precision": "year", "type": "album",
@@ -308,7 +309,7 @@ func (s *Server) episodeObject(e *Episode, withShow bool) map[string]any {
 	episode := map[string]any{
 		"id": e.ID, "name": e.Name, "duration_ms": e.Milliseconds, "explicit": e.Explicit, "type": "episode", "uri": "spotify:episode:" + e.ID,
 		"href": s.href("/episodes/" + e.ID), "external_urls": link("episode", e.ID), "audio_preview_url": nil, "description": "", "html_description": "",
-		"images": []any{}, "is_externally_hosted": false, "is_playable": true, "languages": []string{"en"}, "release_date": "2026-01-01", "release_date_precision": "day",
+		"images": []any{}, "is_externally_hosted": false, "is_playable": !e.Unplayable, "languages": []string{"en"}, "release_date": "2026-01-01", "release_date_precision": "day",
 	}
 	if withShow {
 		episode["show"] = s.showObject(s.music.shows[ID("show", e.Show)])

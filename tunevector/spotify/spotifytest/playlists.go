@@ -127,7 +127,7 @@ func (c *webCall) itemObject(uri string) any {
 		place["item"] = c.episodeObject(c.music.episodes[id], true)
 		return place
 	}
-	track := c.trackObject(c.music.tracks[id])
+	track := c.trackFor(c.music.tracks[id])
 	if !c.extended {
 		delete(track, "external_ids") // not told of the items of playlists any more
 	}

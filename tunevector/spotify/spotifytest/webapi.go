@@ -237,6 +237,9 @@ func (c *webCall) answer(op *operation) (int, any, *apiError) {
 			return 0, nil, invalid("Error parsing JSON.")
 		}
 	}
+	if market := c.query.Get("market"); c.query.Has("market") && (len(market) != 2 || strings.Trim(market, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		return 0, nil, invalid("Invalid market code")
+	}
 	return op.do(c)
 }
 
@@ -351,9 +354,18 @@ func (c *webCall) me() (int, any, *apiError) {
 	return http.StatusOK, me, nil
 }
 
+// trackFor is a track as it is told where a market can be given. Only where one is given, Spotify relinks tracks, and says whether they can be played.
+func (c *webCall) trackFor(t *Track) map[string]any {
+	track := c.trackObject(t)
+	if c.query.Has("market") {
+		track["is_playable"] = !t.Unplayable
+	}
+	return track
+}
+
 func (c *webCall) savedTracks() (int, any, *apiError) {
 	return paged(c, c.music.tracksOf(c.library.Saved), func(t *Track) any {
-		return map[string]any{"added_at": addedAt, "track": c.trackObject(t)}
+		return map[string]any{"added_at": addedAt, "track": c.trackFor(t)}
 	})
 }
 
@@ -418,7 +430,7 @@ func (c *webCall) oneTrack() (int, any, *apiError) {
 	case t == nil:
 		return 0, nil, notFound()
 	}
-	return http.StatusOK, c.trackObject(t), nil
+	return http.StatusOK, c.trackFor(t), nil
 }
 
 func (c *webCall) oneArtist() (int, any, *apiError) {
@@ -462,7 +474,7 @@ func (c *webCall) manyTracks() (int, any, *apiError) {
 	tracks := make([]any, len(ids))
 	for i, id := range ids {
 		if t := c.music.tracks[id]; t != nil {
-			tracks[i] = c.trackObject(t)
+			tracks[i] = c.trackFor(t)
 		}
 	}
 	return http.StatusOK, map[string]any{"tracks": tracks}, nil
@@ -500,7 +512,7 @@ func (c *webCall) search() (int, any, *apiError) {
 	for kind := range strings.SplitSeq(c.query.Get("type"), ",") {
 		switch kind {
 		case "track":
-			found["tracks"] = pageOf(c, c.music.findTracks(q), limit, offset, func(t *Track) any { return c.trackObject(t) })
+			found["tracks"] = pageOf(c, c.music.findTracks(q), limit, offset, func(t *Track) any { return c.trackFor(t) })
 		case "artist":
 			found["artists"] = pageOf(c, c.music.findArtists(q), limit, offset, func(name string) any { return c.artistObject(name) })
 		case "episode":

@@ -154,6 +154,7 @@ func (c *caller) everything() {
 	track := spotifytest.ID("track", "Song 1Band 1,Guest")
 	require.Equal(t, "Song 1", c.get("/tracks/" + track).body["name"])
 	c.ask(http.MethodGet, "/tracks/0000000000000000000000", nil).refused(t, 404, "Resource not found")
+	c.ask(http.MethodGet, "/tracks/"+track+"?market=sweden", nil).refused(t, 400, "Invalid market code")
 	c.ask(http.MethodGet, "/tracks/short", nil).refused(t, 400, "Invalid base62 id")
 	require.Equal(t, "Band 1", c.get("/artists/" + spotifytest.ID("artist", "Band 1")).body["name"])
 	c.ask(http.MethodGet, "/artists/0000000000000000000000", nil).refused(t, 404, "Resource not found")
