@@ -20,6 +20,8 @@ const (
 	// sweepPasses is how many passes of Run there are for one sweep. A sweep reads the whole store, and expired
 	// items are absent to readers without it.
 	sweepPasses = 10
+	// latePasses is how many there are for one look at what was planned while a consent ended, which has time.
+	latePasses = 10
 )
 
 // task is something that is done in the background.
@@ -40,6 +42,7 @@ func (a *App) tasks() []task {
 			_, err := a.Variables.Resume(ctx)
 			return err
 		}},
+		{name: "withhold what was planned late", passes: latePasses, do: a.TuneVectors.Resume},
 		{name: "let go of answers", passes: 1, do: a.TuneVectors.Tidy},
 		{name: "count popularity", passes: 1, do: a.Learning.Refresh}, // counts at most once an hour
 		{name: "sweep the store", passes: sweepPasses, do: a.sweepStore},

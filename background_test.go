@@ -70,10 +70,11 @@ func TestRunGoesOnAfterAFault(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- app.Run(ctx) }()
 		synctest.Wait()
-		require.Equal(t, 2, strings.Count(out.String(), "\n"), out.String())
-		require.Equal(t, 2, strings.Count(out.String(), "users are out (16 times)"), "each says it once")
+		require.Equal(t, 3, strings.Count(out.String(), "\n"), out.String())
+		require.Equal(t, 3, strings.Count(out.String(), "users are out (16 times)"), "each says it once")
 		require.Contains(t, out.String(), `task="finish deletions"`)
 		require.Contains(t, out.String(), `task="wipe readings"`)
+		require.Contains(t, out.String(), `task="withhold what was planned late"`)
 		require.Len(t, w.of("ml.refresh"), 1)
 
 		r.failing(nil)

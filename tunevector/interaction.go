@@ -65,20 +65,22 @@ var errUnlearned = errors.New("tunevector: nothing was learned")
 // adaptAll adapts to what is new for several vectors.
 func (s *Service) adaptAll(ctx context.Context, profileID uuid.UUID, all []news, once *listenerOnce) ([]Replanned, error) {
 	made := []Replanned{}
+	var failed error
 	for _, n := range all {
 		n.once = once
 		replanned, err := s.adapt(ctx, profileID, n)
 		if fault.KindOf(err) == fault.NotFound {
 			continue // deleted just now; the events are in the log
 		}
-		if err != nil {
-			return nil, err
+		if failed = err; failed != nil {
+			break
 		}
 		if replanned != nil {
 			made = append(made, *replanned)
 		}
 	}
-	return made, nil
+	made, err := s.standAll(ctx, profileID, once.stored, made)
+	return made, cmp.Or(failed, err)
 }
 
 // Check names everything that is wrong with events, vectors that do not exist included, or returns nil; [Service.Record] does so too.
@@ -247,10 +249,11 @@ func (v *vectorRecord) take(n news, plan *planRecord) bool {
 // returns nil where no track changed.
 func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Replanned, error) {
 	var told *Replanned
+	var planned *stored
 	tried := false
 	done := observe.Start(ctx, s.observer, "tunevector.replan")
 	_, err := s.changeFrom(ctx, profileID, n.vector, n.seen, func(old *vectorRecord, plan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
-		told = nil
+		told, planned = nil, nil
 		next := *old
 		changed := next.take(n, plan)
 		if !changed && !n.readings {
@@ -266,8 +269,8 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		if err != nil {
 			return nil, nil, err
 		}
-		planned := next
-		made, err := s.replan(ctx, l, &planned, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true, ends: true})
+		bent := next
+		made, err := s.replan(ctx, l, &bent, rest{heard: heard, keep: plan.Tracks[len(heard):], tolerance: n.tolerance(), quiet: true, ends: true})
 		if kind := fault.KindOf(err); kind == fault.Conflict || kind == fault.Invalid {
 			s.logger.DebugContext(ctx, "a playing tune vector keeps its plan", "reason", err)
 			return unlessSame(changed, &next), nil, nil
@@ -281,8 +284,12 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {
 			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation), Changes: changes(plan.Tracks, made.record.Tracks)}
 		}
-		return &planned, made.record, nil
+		planned = &stored{vector: n.vector, consents: bent.Consents, before: plan.Tracks, reasons: n.reasons()}
+		return &bent, made.record, nil
 	})
+	if planned != nil { // or perhaps, after an error
+		n.once.stored = append(n.once.stored, *planned)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -397,22 +404,23 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 	if err != nil {
 		return err
 	}
-	once := &listenerOnce{}
+	var bends []news
 	for _, item := range playing.Items {
 		id, err := uuid.Parse(item.Key.Sort[len(playingPrefix):])
 		if err != nil {
 			return err
 		}
-		replanned, err := s.adapt(ctx, c.ProfileID, news{vector: id, once: once, readings: true})
-		if err != nil && fault.KindOf(err) != fault.NotFound {
-			return err
-		}
-		if all, asked := ctx.Value(replannedKey{}).(*[]Replanned); asked && replanned != nil {
-			*all = append(*all, *replanned)
-		}
+		bends = append(bends, news{vector: id, readings: true})
+	}
+	replanned, err := s.adaptAll(ctx, c.ProfileID, bends, &listenerOnce{})
+	if err != nil {
+		return err
+	}
+	if all, asked := ctx.Value(replannedKey{}).(*[]Replanned); asked {
+		*all = append(*all, replanned...)
 	}
 	if c.OptedOut != uuid.Nil {
-		return s.withhold(ctx, c.ProfileID, c.OptedOut)
+		return s.consentEnded(ctx, c.ProfileID, c.OptedOut)
 	}
 	return nil
 }

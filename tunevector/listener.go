@@ -81,6 +81,7 @@ type listenerOnce struct {
 	lessons *preference.Lessons // that were there then; nil where they are to be read
 	failed  error
 	known   *listener
+	stored  []stored // what was planned for them
 }
 
 // taught waits until what was logged is learned. The lessons are for once: who asks again wants what is known by then.

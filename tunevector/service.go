@@ -175,7 +175,11 @@ func (s *Service) create(ctx context.Context, profileID, id uuid.UUID, d Definit
 	if err != nil {
 		return TuneVector{}, shut(err, guard), err
 	}
-	made, err := s.hydrate(ctx, profileID, id, version, v, p.record, p.tracks)
+	item, v, plan, err := s.stand(ctx, profileID, id, store.Item{Version: version}, v, p.record)
+	if err != nil {
+		return TuneVector{}, false, err
+	}
+	made, err := s.hydrate(ctx, profileID, id, item.Version, v, plan, p.tracks)
 	return made, false, err
 }
 
@@ -294,8 +298,16 @@ func (v *vectorRecord) live(now variable.Consents) bool {
 
 // renew plans a vector anew whose consents have ended, or of which something was lent that was taken back: nothing that was derived from it is left, the targets of
 // what was heard included, and if any of that was lent, no track that was heard. Without music the vector keeps just what was heard. With withdraw all that
-// was lent goes, whatever is linked now.
+// was lent goes, whatever is linked now. If another consent ends while it is planned, that is done again.
 func (s *Service) renew(ctx context.Context, profileID, id uuid.UUID, withdraw bool) (store.Item, *vectorRecord, *planRecord, error) {
+	item, v, plan, err := s.renewOnce(ctx, profileID, id, withdraw)
+	if err != nil {
+		return item, v, plan, err
+	}
+	return s.stand(ctx, profileID, id, item, v, plan)
+}
+
+func (s *Service) renewOnce(ctx context.Context, profileID, id uuid.UUID, withdraw bool) (store.Item, *vectorRecord, *planRecord, error) {
 	var v *vectorRecord
 	var plan *planRecord
 	item, err := s.change(ctx, profileID, id, func(old *vectorRecord, oldPlan *planRecord, _ store.Version) (*vectorRecord, *planRecord, error) {
@@ -447,6 +459,9 @@ func (s *Service) Update(ctx context.Context, profileID, id uuid.UUID, change fu
 		return TuneVector{}, err
 	}
 	if planned { // under the consents of just now
+		if item, v, plan, err = s.stand(ctx, profileID, id, item, v, plan); err != nil {
+			return TuneVector{}, err
+		}
 		return s.hydrate(ctx, profileID, id, item.Version, v, plan, known)
 	}
 	return s.present(ctx, profileID, id, item, v, plan, known)
@@ -571,7 +586,7 @@ func (s *Service) DeleteAll(ctx context.Context, profileID uuid.UUID) error {
 			return err
 		}
 	}
-	return nil
+	return store.Settle(ctx, s.store, store.Delete(late.Key(profileID), store.None))
 }
 
 var _ profile.Dependent = (*Service)(nil)

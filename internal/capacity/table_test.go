@@ -54,6 +54,7 @@ const listening = " variable#*! interactions/*/reading#newest interactions/*/rea
 
 const (
 	whyFresh = "preferences, what was learned and the newest readings are read strongly: what was forbidden, skipped or measured a moment ago counts"
+	whyStand = "; the consents are asked for again once the plan is stored, so that it keeps nothing of one that has just ended"
 	whyTurns = "the turn is taken before Spotify is asked and given back after it, so that one writes at a time; the link is asked for with each request to Spotify; whether the plan may be shown hangs on consents"
 	whyGo    = "whether the profile is there is asked once more, for callers in Go that come without a session"
 )
@@ -81,7 +82,7 @@ func rows() []row {
 			name: "DeleteProfile", method: del, path: "/me?cascade=true", reads: "login! profile! users/me/*! interactions/*/reading#*! interactions/me/event#*!",
 			writes: "[profile gate login] vector#* plan#* playing#* variable#* variable-type#* preferences learned api-key* interactions/*/* [users/*/claim]",
 			jobs:   4 + 4, // the deletion and the mark on the profile, put and deleted in transactions
-			why:    "each kind is listed by itself, in pages; the consents end one by one, each with a job, before their readings are deleted, and it is noted for models that something was withdrawn",
+			why:    "each kind is listed by itself, in pages; the consents end one by one, each with a job, before their readings are deleted, and it is noted for models that something was withdrawn; a job that may look for late plans is deleted unseen",
 		},
 		{
 			name: "ExportProfile", method: get, path: "/me/export",
@@ -118,13 +119,13 @@ func rows() []row {
 		{
 			name: "CreateTuneVector", method: post, path: "/me/tune-vectors",
 			content: sends(object{"name": "Up", "mode": "ai", "durationMinutes": 60, "direction": "ascent", "seed": 5}),
-			reads:   "login!" + listening, writes: "[vector#* plan#* gate]", why: whyFresh,
+			reads:   "login!" + listening, writes: "[vector#* plan#* gate]", why: whyFresh + whyStand,
 		},
 		{name: "ListTuneVectors", method: get, path: "/me/tune-vectors", reads: "login! vector#* variable#*!"},
 		{name: "GetTuneVector", method: get, path: "/me/tune-vectors/{vector}", reads: "login! vector#{vector} plan#{vector}#* variable#*!"},
 		{
 			name: "UpdateTuneVector", method: patch, path: "/me/tune-vectors/{vector}", content: sends(object{"curve": "linear"}),
-			reads: "login! vector#{vector}! plan#{vector}#*!" + listening, writes: "[vector#* plan#*]", why: whyFresh,
+			reads: "login! vector#{vector}! plan#{vector}#*!" + listening, writes: "[vector#* plan#*]", why: whyFresh + whyStand,
 		},
 		{
 			name: "UpdateTuneVector, its name only", method: patch, path: "/me/tune-vectors/{vector}", content: sends(object{"name": "Night"}),
@@ -152,8 +153,8 @@ func rows() []row {
 			name: "DeleteVariable", method: del, path: "/me/variables/{variable}",
 			reads:  "login! variable#{variable}! interactions/*/reading#*! learned! playing#* vector#{vector}! plan#{vector}#*!" + listening,
 			writes: "[variable#* variable-type#*] interactions/*/reading#* learned [vector#* plan#*]",
-			jobs:   2 + 1, // put with the end of the consent, and deleted
-			why:    whyFresh + "; which vectors play is read strongly, and so are those made under the consent; it is noted for models that something was withdrawn",
+			jobs:   2 + 1 + 4, // put with the end of the consent, and deleted; and to look for late plans, with the gate
+			why:    whyFresh + whyStand + "; which vectors play is read strongly, and so are those made under the consent; it is noted for models that something was withdrawn",
 		},
 		{
 			name: "RecordReadings, nothing plays", method: post, path: "/me/variables/{variable}/readings", content: func(h *house) any {
@@ -184,7 +185,7 @@ func rows() []row {
 			},
 			reads:  "login! gate! interactions/me/event#2096-03-01*! learned! vector#{vector}! plan#{vector}#*!" + strings.Replace(listening, " learned", "", 1),
 			writes: "interactions/me/event#* learned [vector#* plan#*]",
-			why:    whyFresh,
+			why:    whyFresh + whyStand,
 		},
 		{name: "ListRecommendations", method: get, path: "/me/recommendations", reads: "login!" + listening, why: whyFresh + "; " + whyGo},
 		{
