@@ -38,7 +38,7 @@ type Gatekeeper interface {
 type libraryHead struct {
 	Revision string    `json:"revision"`
 	Parts    int       `json:"parts"`
-	Imported time.Time `json:"imported"`
+	Imported time.Time `json:"imported"` // zero: not all was read
 }
 
 // libraryPart is the body of spotify#library#<n>.
@@ -239,8 +239,8 @@ func (p *Provider) remember(listener uuid.UUID, seen versions, s *shelf) {
 // expires is when something that is read now is gone.
 func (p *Provider) expires() time.Time { return p.o.Now().Add(p.o.TTL).UTC().Truncate(time.Second) }
 
-// keep puts a library in the place of the one before. What is in it no more stays findable for a while, since plans may have it.
-func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece, gate []store.Write) error {
+// keep puts a library in the place of the one before; imported is zero where it is not all. What is in it no more stays findable for a while, since plans may have it.
+func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece, gate []store.Write, imported time.Time) error {
 	var old libraryHead
 	item, there, err := p.get(ctx, Key(listener, libraryName), &old)
 	if err != nil {
@@ -252,7 +252,7 @@ func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece,
 			return err
 		}
 	}
-	head := libraryHead{Revision: uuid.NewString(), Imported: p.o.Now().UTC().Truncate(time.Second)}
+	head := libraryHead{Revision: uuid.NewString(), Imported: imported.UTC().Truncate(time.Second)}
 	parts, err := partsOf(pieces, head.Revision)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 )
 
@@ -14,18 +15,17 @@ type limiter struct {
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error
 
-	bulk chan struct{} // holds one while a request of an import waits for its turn; the others stand behind it
+	imports, later *semaphore.Weighted // see importTurn
 
-	mu     sync.Mutex
-	until  time.Time // nothing is asked before
-	quota  bool      // since the quota is used up
-	behind int       // requests of imports that wait
+	mu    sync.Mutex
+	until time.Time // nothing is asked before
+	quota bool      // since the quota is used up
 }
 
 func newLimiter(perSecond float64, burst int, now func() time.Time) *limiter {
 	return &limiter{
 		rate: rate.NewLimiter(rate.Limit(or(perSecond, defaultPerSecond)), or(burst, defaultBurst)), now: now, sleep: pause,
-		bulk: make(chan struct{}, 1),
+		imports: semaphore.NewWeighted(allImports), later: semaphore.NewWeighted(allImports),
 	}
 }
 
@@ -120,49 +120,51 @@ type reading struct{}
 // inBulk marks what can wait: the requests of an import, of which there are dozens.
 func inBulk(ctx context.Context) context.Context { return context.WithValue(ctx, reading{}, true) }
 
-// bulkShare is the part of a burst that imports leave to those who wait for an answer, such as for a search while a vector is planned: a third. Between them imports get
-// all of the rate that the others do not use, one request each in turn, however many listeners have linked an account just now.
+// How many imports go on at once. One asks for one thing after the other, about five a second as the network goes: at a lower rate another one beside it would make both end later, and none
+// sooner. So the others stand in line.
+const (
+	perImport  = 5
+	allImports = 1000 // shares, of which each takes as many as it has of the rate
+)
+
+// importTurn waits until a part of an import may begin, first come, first served. Of those that are not first parts one at a time stands in that line: what is heard most, by which a
+// listener's taste and some of their music is there, does not wait behind the whole libraries of all others.
+func (l *limiter) importTurn(ctx context.Context, first bool) (over func(), err error) {
+	shares := int64(min(max(allImports*perImport/float64(l.rate.Limit()), 1), allImports))
+	leave := func() {}
+	if !first {
+		if err := l.later.Acquire(ctx, shares); err != nil {
+			return nil, err
+		}
+		leave = func() { l.later.Release(shares) }
+	}
+	if err := l.imports.Acquire(ctx, shares); err != nil {
+		leave()
+		return nil, err
+	}
+	return func() {
+		l.imports.Release(shares)
+		leave()
+	}, nil
+}
+
+// bulkShare is the part of a burst that imports leave to those who wait for an answer, such as for a search while a vector is planned: a third. They get all of the rate
+// that the others do not use.
 const bulkShare = 3
 
-// bulkTurn waits in the line of the imports, and until there is more than their share of the burst.
+// bulkTurn waits until there is more than the imports' share of the burst: as long as the import has, unless the rate itself makes that longer than maxWait.
 func (l *limiter) bulkTurn(ctx context.Context, operation string, maxWait time.Duration) error {
 	perSecond := float64(l.rate.Limit())
-	late := func(d time.Duration) error {
-		return &APIError{Operation: operation, Reason: ReasonRateLimited, RetryAfter: d}
-	}
-	l.mu.Lock()
-	line := time.Duration(float64(l.behind) / perSecond * float64(time.Second))
-	if line > maxWait {
-		l.mu.Unlock()
-		return late(line)
-	}
-	l.behind++
-	l.mu.Unlock()
-	defer func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.behind--
-	}()
-	until := time.NewTimer(maxWait)
-	defer until.Stop()
-	select {
-	case l.bulk <- struct{}{}:
-	case <-until.C:
-		return late(line)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-l.bulk }()
 	least := float64(l.rate.Burst()/bulkShare) + 1
-	for begun := l.now(); ; {
+	for {
 		now := l.now()
 		short := least - l.rate.TokensAt(now)
 		if short <= 0 && l.rate.AllowN(now, 1) {
 			return ctx.Err()
 		}
 		d := max(time.Duration(short/perSecond*float64(time.Second)), time.Millisecond)
-		if now.Sub(begun)+d > maxWait {
-			return late(d)
+		if d > maxWait {
+			return &APIError{Operation: operation, Reason: ReasonRateLimited, RetryAfter: d}
 		}
 		if err := l.sleep(ctx, d); err != nil {
 			return err

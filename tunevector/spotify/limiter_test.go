@@ -21,12 +21,16 @@ import (
 )
 
 // music returns a provider whose client has a bubble's links for tokens.
-func (b *bubble) music(t *testing.T, c spotify.ClientOptions) *spotify.Provider {
+func (b *bubble) music(t *testing.T, c spotify.ClientOptions, alter ...func(*spotify.ProviderOptions)) *spotify.Provider {
 	t.Helper()
 	c.Tokens, c.BaseURL, c.HTTP = b.links, b.fake.URL()+"/v1", b.fake.Client()
 	client, err := spotify.NewClient(c)
 	require.NoError(t, err)
-	p, err := spotify.NewProvider(spotify.ProviderOptions{Client: client, Store: b.store, Gate: b.links})
+	o := spotify.ProviderOptions{Client: client, Store: b.store, Gate: b.links}
+	for _, a := range alter {
+		a(&o)
+	}
+	p, err := spotify.NewProvider(o)
 	require.NoError(t, err)
 	likes, err := preference.NewService(b.store, preference.Options{Sources: []preference.Source{preference.Spotify}})
 	require.NoError(t, err)
@@ -189,7 +193,11 @@ func TestImportsStandBack(t *testing.T) {
 		begun := time.Now()
 		var all sync.WaitGroup
 		for _, id := range listeners {
-			all.Go(func() { _, _ = music.Import(t.Context(), id) }) // those that take too long are made anew when they are needed
+			all.Go(func() {
+				if _, err := music.Import(t.Context(), id); err != nil {
+					t.Error(err)
+				}
+			})
 		}
 		for n := range 20 {
 			time.Sleep(time.Second)

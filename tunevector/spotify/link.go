@@ -140,13 +140,29 @@ func (l *Links) link(ctx context.Context, profileID, only uuid.UUID, who owner, 
 
 const linkAttempts = 8
 
-// linkedTime is what may be done about a new link takes at most, while its browser waits.
+// linkedTime is how long a browser waits at most for what is done about a new link.
 const linkedTime = 10 * time.Second
 
-// linked tells those who want to know of a link.
+// linked tells those who want to know of a link. What they do is not thrown away where it takes longer than a browser can wait: it goes on.
 func (l *Links) linked(ctx context.Context, profileID uuid.UUID) {
-	ctx, cancel := context.WithTimeout(ctx, linkedTime)
-	defer cancel()
+	over := make(chan struct{})
+	begun := l.aside(ctx, func(ctx context.Context) {
+		defer close(over)
+		l.tell(ctx, profileID)
+	})
+	if !begun {
+		return
+	}
+	patience := time.NewTimer(linkedTime)
+	defer patience.Stop()
+	select {
+	case <-over:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+}
+
+func (l *Links) tell(ctx context.Context, profileID uuid.UUID) {
 	hooks := l.o.Linked
 	if t := l.told.Load(); t != nil {
 		hooks = append(slices.Clone(hooks), t.linked)

@@ -66,7 +66,7 @@ type Options struct {
 	// profile that it made. It need have no password (profile.Registration.Passwordless): then [Links.Unlink] is refused until it has one. nil: they are asked to sign up, or to log in, and to link the account then.
 	Register func(ctx context.Context, a Account) (uuid.UUID, error)
 	// Linked is called when an account was linked, or authorized anew, before the App is told, which has its music import the library. What fails of it is logged, and is no failure
-	// of the link; together they are given 10 s.
+	// of the link. The browser is answered when they are done, or after 10 s; they go on then, for ten minutes at most, unless the Links are closed.
 	Linked []func(ctx context.Context, profileID uuid.UUID) error
 	// Forget deletes what came from Spotify and stands elsewhere than under [Prefix] in the listener's partition, beside what the App knows of. It is called when a link has
 	// ended, again until it succeeds.
@@ -106,7 +106,9 @@ type Links struct {
 	told atomic.Pointer[told]
 
 	mu      sync.Mutex
-	running sync.WaitGroup // refreshes
+	running sync.WaitGroup  // refreshes, and what goes on beside requests
+	life    context.Context // of what goes on beside requests; it ends with Close
+	stop    context.CancelFunc
 	closed  bool
 	unsaved map[uuid.UUID]unsaved // that the store could not be given
 }
@@ -145,6 +147,7 @@ func NewLinks(s store.Store, o Options) (*Links, error) {
 		api: api, app: newLimiter(o.PerSecond, o.Burst, o.Now),
 		cookie: "rhythmiq-spotify-", secure: strings.HasPrefix(o.RedirectURI, "https:"), unsaved: map[uuid.UUID]unsaved{},
 	}
+	l.life, l.stop = context.WithCancel(context.Background())
 	if l.secure {
 		l.cookie = "__Host-" + l.cookie // no other host of the domain can have set it
 	}
@@ -153,11 +156,12 @@ func NewLinks(s store.Store, o Options) (*Links, error) {
 
 func (l *Links) appLimiter() *limiter { return l.app }
 
-// Close waits for refreshes that are under way, so that none of their tokens is lost, and begins no more.
+// Close waits for refreshes that are under way, so that none of their tokens is lost, ends what goes on beside requests, such as the import of a library, and begins no more.
 func (l *Links) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	l.stop()
 	l.running.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), saveTime)
 	defer cancel()

@@ -41,14 +41,16 @@ type ProviderOptions struct {
 
 	// TTL is how long anything of Spotify's is kept after it was read, an hour to 30 days. 0: 7 days.
 	TTL time.Duration
-	// RefreshAfter is how old an import may be before whoever next needs it makes it anew. 0: a day, or TTL where that is shorter.
+	// RefreshAfter is how old an import may be before it is made anew when it is next needed: beside the request that needs it, which goes on with what there is, if Gate is
+	// [Links], and else before it goes on. 0: a day, or TTL where that is shorter.
 	RefreshAfter time.Duration
 	// Tracks is how many tracks of a listener's library are read, up to 2,000. 0: 500.
 	Tracks int
 	// Playlists is how many of a listener's own playlists are read, the newest, up to 50, and up to 100 tracks of each. 0: 5. If there is more music than Tracks, a fifth
 	// of those is from playlists.
 	Playlists int
-	// ImportTime bounds one import. 0: 30 s.
+	// ImportTime bounds each part of an import (what is heard most, what is saved, playlists, podcasts), from when its turn comes. 0: 30 s, or up to 5 minutes where Client's rate is so low that
+	// it takes longer.
 	ImportTime time.Duration
 
 	Now      func() time.Time // nil: time.Now
@@ -58,7 +60,8 @@ type ProviderOptions struct {
 
 // Provider is music from the listener's own Spotify account, and the host's beside it. It imports a listener's library when it is first asked for them, and
 // anew when that is a day old; between imports it asks Spotify only for what the library does not have, in bounds. Nothing of what it has from Spotify
-// may train anything, and all of it is forgotten with the link. It is safe for concurrent use, and has no goroutine.
+// may train anything, and all of it is forgotten with the link. It is safe for concurrent use, and has no goroutine of its own: what goes on beside a request is
+// ended by the Close of [Links].
 type Provider struct {
 	o       ProviderOptions
 	chain   *chain
@@ -68,7 +71,7 @@ type Provider struct {
 	preferences atomic.Pointer[preference.Service]
 
 	mu        sync.Mutex
-	importing map[uuid.UUID]chan struct{} // closed when it is over
+	importing map[uuid.UUID]*flight
 }
 
 var (
@@ -93,6 +96,7 @@ const (
 	defaultPlaylists  = 5
 	mostPlaylists     = 50
 	defaultImportTime = 30 * time.Second
+	mostImportTime    = 5 * time.Minute
 	restAfterFailure  = time.Minute
 	shelvesKept       = 64 // in memory; one of 1,000 tracks takes about half a megabyte
 	mostResting       = 4096
@@ -130,7 +134,6 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if o.Playlists < 1 || o.Playlists > mostPlaylists {
 		f.Add("Playlists", "must be 1 to %d", mostPlaylists)
 	}
-	o.ImportTime = or(o.ImportTime, defaultImportTime)
 	if o.ImportTime < 0 {
 		f.Add("ImportTime", "must not be negative")
 	}
@@ -142,6 +145,7 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	o.ImportTime = or(o.ImportTime, o.usualImportTime())
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -159,8 +163,16 @@ func NewProvider(o ProviderOptions) (*Provider, error) {
 	}
 	return &Provider{
 		o: o, chain: &chain{sources: o.Features, log: o.Logger, priors: catalog.NewPriors()}, shelves: shelves, resting: resting,
-		importing: map[uuid.UUID]chan struct{}{},
+		importing: map[uuid.UUID]*flight{},
 	}, nil
+}
+
+// usualImportTime is twice as long as the requests of an import take by the app's rate, within bounds.
+func (o ProviderOptions) usualImportTime() time.Duration {
+	const others = 16 // what is heard most and last, and podcasts
+	requests := float64(o.Tracks/pageSize + o.Playlists*listedPerOne/pageSize + others)
+	seconds := min(2*requests/float64(o.Client.limiter.rate.Limit()), mostImportTime.Seconds())
+	return max(defaultImportTime, time.Duration(seconds*float64(time.Second)))
 }
 
 // ImportInto says where the taste goes that is imported: to the preferences of the App that the Provider is the music of, which does this itself. Without it no taste is. (A host

@@ -225,6 +225,26 @@ func (l *Links) starts() (done func(), err error) {
 	return l.running.Done, nil
 }
 
+// asideTime is how long something goes on beside a request at most: an import, which may stand in line.
+const asideTime = 10 * time.Minute
+
+// aside has something done that goes on when the request that has set it off is answered, until Close. It reports false where that was called before.
+func (l *Links) aside(ctx context.Context, do func(ctx context.Context)) bool {
+	done, err := l.starts()
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), asideTime)
+	spared := context.AfterFunc(l.life, cancel) //nolint:contextcheck // the life of Links is not that of a request
+	go func() {
+		defer done()
+		defer cancel()
+		defer spared()
+		do(ctx)
+	}()
+	return true
+}
+
 // refresh returns an access token that meets a need.
 func (l *Links) refresh(ctx context.Context, profileID uuid.UUID, n need) (access string, err error) {
 	turn := false

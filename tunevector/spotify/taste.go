@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	web "github.com/zmb3/spotify/v2"
@@ -14,37 +16,116 @@ import (
 	"github.com/rhythmiq/rhythmiq/internal/fault"
 	"github.com/rhythmiq/rhythmiq/internal/observe"
 	"github.com/rhythmiq/rhythmiq/preference"
+	"github.com/rhythmiq/rhythmiq/store"
 	"github.com/rhythmiq/rhythmiq/tunevector"
 )
 
-// library returns a listener's shelf, and imports it first where there is none, or one that is too old. It is nil where the listener has linked no account, or
-// nothing can be had of it at present.
+// library returns a listener's shelf, and has it imported first where there is none, or too little that there would be a plan of. One that is too old is renewed beside the request, which takes it as it is. It is nil
+// where the listener has linked no account, or nothing can be had of it at present.
 func (p *Provider) library(ctx context.Context, listener uuid.UUID) (*shelf, error) {
 	if listener == uuid.Nil {
 		return nil, ctx.Err()
 	}
 	s, err := p.read(ctx, listener)
-	if err != nil || s != nil && p.o.Now().Sub(s.imported) < p.o.RefreshAfter {
+	if err != nil || p.fresh(s) {
 		return s, err
 	}
 	if until, ok := p.resting.Get(listener); ok && p.o.Now().Before(until) {
 		return s, nil
 	}
-	_, err = p.Import(ctx, listener)
+	keeper, ok := p.o.Gate.(keeper)
+	if !ok { // nobody would end what goes on after the request
+		if err := p.attempt(ctx, listener, p.Import); err != nil {
+			return nil, err
+		}
+		return p.read(ctx, listener)
+	}
+	f, mine := p.take(listener)
+	if mine {
+		begun := keeper.aside(ctx, func(ctx context.Context) {
+			defer p.land(listener, f)
+			f.err = p.attempt(ctx, listener, func(ctx context.Context, listener uuid.UUID) (Imported, error) { return p.fly(ctx, listener, f) })
+			if f.err != nil && ctx.Err() == nil {
+				p.resting.Add(listener, p.o.Now().Add(restAfterFailure))
+				p.o.Logger.WarnContext(ctx, "a library could not be imported from Spotify, will try again", "error", f.err)
+			}
+		})
+		if !begun {
+			p.land(listener, f)
+		}
+	}
+	if s != nil && (!s.imported.IsZero() || len(s.pieces) >= enoughOwn) {
+		return s, nil
+	}
+	patience := time.NewTimer(p.o.ImportTime)
+	defer patience.Stop()
+	select {
+	case <-f.some:
+	case <-f.done:
+		if f.err != nil {
+			return nil, f.err
+		}
+	case <-patience.C: // it stands in line; there is other music
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return p.read(ctx, listener)
+}
+
+// keeper is a [Gatekeeper] that can have something done beside a request: [Links], whose Close ends it.
+type keeper interface {
+	aside(ctx context.Context, do func(ctx context.Context)) bool
+}
+
+// flight is an import that goes on.
+type flight struct {
+	some chan struct{} // closed when there is enough to plan from
+	done chan struct{} // closed when it is over
+	err  error         // then; of those that go on beside requests
+	once sync.Once
+}
+
+// take returns the import of a listener's library that goes on, or where none does one that is for the caller to do.
+func (p *Provider) take(listener uuid.UUID) (f *flight, mine bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f := p.importing[listener]; f != nil {
+		return f, false
+	}
+	f = &flight{some: make(chan struct{}), done: make(chan struct{})}
+	p.importing[listener] = f
+	return f, true
+}
+
+// land says that an import is over.
+func (p *Provider) land(listener uuid.UUID, f *flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.importing, listener)
+	close(f.done)
+}
+
+// fresh reports whether a shelf is not to be read again.
+func (p *Provider) fresh(s *shelf) bool {
+	return s != nil && p.o.Now().Sub(s.imported) < p.o.RefreshAfter
+}
+
+// attempt imports a library for somebody who can do without, and returns what is not Spotify's fault. What is, is told to the log, and not tried again at once.
+func (p *Provider) attempt(ctx context.Context, listener uuid.UUID, do func(context.Context, uuid.UUID) (Imported, error)) error {
+	_, err := do(ctx, listener)
 	switch {
 	case ctx.Err() != nil:
-		return nil, ctx.Err()
+		return ctx.Err()
 	case err != nil && !final(err) && fault.KindOf(err) != fault.Unavailable:
-		return nil, err
+		return err
 	case err != nil:
 		// Music is there without it, and what was imported before is better than nothing.
 		p.resting.Add(listener, p.o.Now().Add(restAfterFailure))
 		if unlinked(err) != nil {
 			p.o.Logger.WarnContext(ctx, "a library could not be imported from Spotify, will try again", "error", err)
 		}
-		return s, nil
 	}
-	return p.read(ctx, listener)
+	return nil
 }
 
 // Imported tells what an import has found.
@@ -53,49 +134,52 @@ type Imported struct {
 }
 
 // Import reads a listener's library, and what they hear most: as candidates for their vectors, and as preferences of source "spotify". What the listener has not
-// granted, or the app is not given, is left out. Several imports of a listener at once are one. [ErrNotLinked] and [ErrReauthRequired] where there is nothing to
-// read; where Spotify is out of reach the error is of the kind rhythmiq.ErrUnavailable, and all is as it was before.
+// granted, or the app is not given, is left out. Several imports of a listener at once are one, and of several listeners' one part of one goes on at a time (more only at rates above
+// 5 a second), first come, first served: what each hears most before the rest, which is kept at once where nothing was before. [ErrNotLinked] and [ErrReauthRequired] where there is
+// nothing to read; where Spotify is out of reach the error is of the kind rhythmiq.ErrUnavailable. What was imported before stays then, and where nothing was, what
+// was read so far is kept until it is next needed, and then read anew.
 func (p *Provider) Import(ctx context.Context, listener uuid.UUID) (r Imported, err error) {
-	release, first, err := p.turn(ctx, listener)
-	if err != nil {
-		return r, err
-	}
-	defer release()
-	if !first { // somebody has just done it
-		if s, err := p.read(ctx, listener); err != nil || s != nil && p.o.Now().Sub(s.imported) < p.o.RefreshAfter {
-			return r, err
+	for first := true; ; first = false {
+		f, mine := p.take(listener)
+		if mine {
+			defer p.land(listener, f)
+			if !first { // somebody has just done it
+				if s, err := p.read(ctx, listener); err != nil || p.fresh(s) {
+					return r, err
+				}
+			}
+			return p.fly(ctx, listener, f)
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return r, ctx.Err()
 		}
 	}
+}
+
+// fly imports a library.
+func (p *Provider) fly(ctx context.Context, listener uuid.UUID, f *flight) (r Imported, err error) {
 	values := []observe.Value{{Name: "tracks"}, {Name: "preferences"}}
 	defer observe.Watch(ctx, p.o.Observer, "spotify.import", values...)(&err)
 	gate, err := p.o.Gate.Gate(ctx, listener)
 	if err != nil {
 		return r, err
 	}
-	within, cancel := context.WithTimeout(inBulk(ctx), p.o.ImportTime)
-	defer cancel()
-	l := &listening{c: p.o.Client, tags: p.chain.tags, listener: listener, points: map[string]float64{}, names: map[string]string{}, genres: map[string][]string{}, at: map[string]int{}}
-	if err := l.gather(within, &p.o); err != nil {
-		if within.Err() != nil && ctx.Err() == nil {
-			err = &APIError{Operation: "import", Reason: ReasonUnavailable, cause: within.Err()}
-		}
+	l := &listening{
+		c: p.o.Client, tags: p.chain.tags, listener: listener, points: map[string]float64{}, names: map[string]string{}, genres: map[string][]string{}, at: map[string]int{},
+		asked: map[string]bool{},
+	}
+	if err := p.readAll(ctx, l, gate, f); err != nil {
 		return r, err
 	}
-	if err := p.describe(within, l); err != nil {
+	if err := p.describe(ctx, l); err != nil {
 		return r, err
 	}
-	taste := l.taste()
-	if s := p.preferences.Load(); s != nil {
-		err := s.Import(ctx, listener, preference.Import{Source: preference.Spotify, Preferences: taste, ExpiresAt: p.expires(), Guard: gate})
-		if shut(err, gate) {
-			return r, ErrNotLinked
-		}
-		if err != nil {
-			return r, err
-		}
-		r.Preferences = len(taste)
+	if err := p.sound(ctx, l); err != nil {
+		return r, err
 	}
-	if err := p.keep(ctx, listener, l.pieces, gate); err != nil {
+	if r.Preferences, err = p.save(ctx, l, l.pieces, gate, p.o.Now()); err != nil {
 		return r, err
 	}
 	r.Artists = len(l.points)
@@ -110,35 +194,84 @@ func (p *Provider) Import(ctx context.Context, listener uuid.UUID) (r Imported, 
 	return r, nil
 }
 
+// readAll reads an account, in parts, each in its turn. Where there is no whole library that it would replace, it keeps what it has after the first, and when it is cut off.
+func (p *Provider) readAll(ctx context.Context, l *listening, gate []store.Write, f *flight) error {
+	before, err := p.read(ctx, l.listener)
+	if err != nil {
+		return err
+	}
+	kept := 0
+	if before != nil {
+		kept = len(before.pieces)
+	}
+	keep := func() error {
+		if before != nil && !before.imported.IsZero() || len(l.pieces) <= kept {
+			return nil
+		}
+		if err := p.describe(ctx, l); err != nil {
+			return err
+		}
+		kept = len(l.pieces)
+		_, err := p.save(ctx, l, l.pieces[:min(kept, p.o.Tracks)], gate, time.Time{}) // as good as old
+		if err == nil && kept >= enoughOwn {
+			f.once.Do(func() { close(f.some) })
+		}
+		return err
+	}
+	for i, part := range []func(context.Context, *ProviderOptions) error{l.favorites, l.saved, l.others, l.podcasts} {
+		err := p.inTurn(ctx, i == 0, part)
+		if err != nil && (ctx.Err() != nil || fault.KindOf(err) != fault.Unavailable) {
+			return err
+		}
+		if i == 0 || err != nil {
+			if unkept := keep(); unkept != nil {
+				return unkept
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inTurn does a part of an import when its turn comes.
+func (p *Provider) inTurn(ctx context.Context, first bool, part func(context.Context, *ProviderOptions) error) error {
+	over, err := p.o.Client.limiter.importTurn(ctx, first)
+	if err != nil {
+		return err
+	}
+	defer over()
+	within, cancel := context.WithTimeout(inBulk(ctx), p.o.ImportTime)
+	defer cancel()
+	err = part(within, &p.o)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		err = &APIError{Operation: "import", Reason: ReasonUnavailable, cause: within.Err()}
+	}
+	return err
+}
+
+// save keeps the taste and these pieces, if the gate is still open, and returns how many preferences that made.
+func (p *Provider) save(ctx context.Context, l *listening, pieces []piece, gate []store.Write, imported time.Time) (int, error) {
+	made := 0
+	if s := p.preferences.Load(); s != nil {
+		taste := l.taste()
+		err := s.Import(ctx, l.listener, preference.Import{Source: preference.Spotify, Preferences: taste, ExpiresAt: p.expires(), Guard: gate})
+		if shut(err, gate) {
+			return 0, ErrNotLinked
+		}
+		if err != nil {
+			return 0, err
+		}
+		made = len(taste)
+	}
+	return made, p.keep(ctx, l.listener, pieces, gate, imported)
+}
+
 // ImportLibrary is [Provider.Import], for the App that is told of a new link.
 func (p *Provider) ImportLibrary(ctx context.Context, listener uuid.UUID) error {
 	_, err := p.Import(ctx, listener)
 	return err
-}
-
-// turn waits until nobody imports for a listener. first is false where somebody did meanwhile.
-func (p *Provider) turn(ctx context.Context, listener uuid.UUID) (release func(), first bool, err error) {
-	for first = true; ; first = false {
-		p.mu.Lock()
-		busy := p.importing[listener]
-		if busy == nil {
-			done := make(chan struct{})
-			p.importing[listener] = done
-			p.mu.Unlock()
-			return func() {
-				p.mu.Lock()
-				defer p.mu.Unlock()
-				delete(p.importing, listener)
-				close(done)
-			}, first, nil
-		}
-		p.mu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, false, ctx.Err()
-		}
-	}
 }
 
 // listening is what is read of a listener's account.
@@ -152,6 +285,7 @@ type listening struct {
 	points map[string]float64  // how much speaks for an artist, by their folded name
 	names  map[string]string   // as Spotify writes them
 	genres map[string][]string // of artists, where that is told
+	asked  map[string]bool     // artists whose genres the host's catalog was asked for
 }
 
 // How much speaks for an artist. The points are a choice: what was heard most lately and over a year count alike, half a year more, as Spotify's own default is
@@ -171,29 +305,48 @@ const (
 	listedShare  = 5   // of the tracks one in five is from playlists at least, if there are as many
 )
 
-// gather reads what may be read.
-func (l *listening) gather(ctx context.Context, o *ProviderOptions) error {
+// may reports what the listener has granted.
+func (l *listening) may(ctx context.Context) (func(needed ...string) bool, error) {
 	scopes, err := l.c.o.Tokens.Scopes(ctx, l.listener)
-	if err != nil {
+	return func(needed ...string) bool {
+		return !slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(scopes, s) })
+	}, err
+}
+
+// favorites reads what the listener hears most: a few requests, and most of what there is to know.
+func (l *listening) favorites(ctx context.Context, _ *ProviderOptions) error {
+	may, err := l.may(ctx)
+	if err != nil || !may(ScopeReadTop) {
 		return err
 	}
-	may := func(needed ...string) bool {
-		return !slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(scopes, s) })
-	}
-	if may(ScopeReadTop) {
-		for i, over := range ranges {
-			if err := l.mostHeard(ctx, over, [...]float64{shortShare, mediumShare, longShare}[i]); err != nil {
-				return err
-			}
-		}
-	}
-	if may(ScopeReadLibrary) {
-		saved, err := l.c.savedTracks(ctx, l.listener, o.Tracks)
-		if err = skip(err); err != nil {
+	for i, over := range ranges {
+		if err := l.mostHeard(ctx, over, [...]float64{shortShare, mediumShare, longShare}[i]); err != nil {
 			return err
 		}
-		l.count(saved, savedShare, savedFull)
-		l.add(saved)
+	}
+	return nil
+}
+
+// saved reads the tracks in the listener's library.
+func (l *listening) saved(ctx context.Context, o *ProviderOptions) error {
+	may, err := l.may(ctx)
+	if err != nil || !may(ScopeReadLibrary) {
+		return err
+	}
+	saved, err := l.c.savedTracks(ctx, l.listener, o.Tracks)
+	if err = skip(err); err != nil {
+		return err
+	}
+	l.count(saved, savedShare, savedFull)
+	l.add(saved)
+	return nil
+}
+
+// others reads what was heard last, and playlists.
+func (l *listening) others(ctx context.Context, o *ProviderOptions) error {
+	may, err := l.may(ctx)
+	if err != nil {
+		return err
 	}
 	if may(ScopeReadRecent) {
 		heard, err := l.c.recent(ctx, l.listener)
@@ -210,9 +363,6 @@ func (l *listening) gather(ctx context.Context, o *ProviderOptions) error {
 		}
 	}
 	l.trim(before, o.Tracks)
-	if may(ScopeReadLibrary) {
-		return l.podcasts(ctx, may(ScopeReadPlaceInPod))
-	}
 	return nil
 }
 
@@ -329,7 +479,12 @@ func (l *listening) trim(before, most int) {
 }
 
 // podcasts reads episodes: those that were saved, and the newest of the shows that are followed. Without the scope for it they are found by a search.
-func (l *listening) podcasts(ctx context.Context, granted bool) error {
+func (l *listening) podcasts(ctx context.Context, _ *ProviderOptions) error {
+	may, err := l.may(ctx)
+	if err != nil || !may(ScopeReadLibrary) {
+		return err
+	}
+	granted := may(ScopeReadPlaceInPod)
 	if granted {
 		saved, err := l.c.savedEpisodes(ctx, l.listener, pageSize)
 		if err = skip(err); err != nil {
@@ -356,14 +511,15 @@ func (l *listening) podcasts(ctx context.Context, granted bool) error {
 	return nil
 }
 
-// describe gives the pieces genres, from what Spotify tells of artists and what the host's catalog has of them, and sounds.
+// describe gives the pieces genres, from what Spotify tells of artists and what the host's catalog has of them.
 func (p *Provider) describe(ctx context.Context, l *listening) error {
 	asked := 0
 	for _, key := range slices.SortedFunc(maps.Keys(l.points), func(a, b string) int { return cmp.Or(cmp.Compare(l.points[b], l.points[a]), cmp.Compare(a, b)) }) {
-		if p.o.Host == nil || len(l.genres[key]) > 0 || asked == mostArtistsAsked {
+		if p.o.Host == nil || len(l.genres[key]) > 0 || l.asked[key] || asked == mostArtistsAsked {
 			continue
 		}
 		asked++
+		l.asked[key] = true
 		tracks, err := p.o.Host.Candidates(ctx, tunevector.CandidateQuery{Artists: []string{l.names[key]}, Limit: tracksOfArtist})
 		if err != nil {
 			return err
@@ -372,6 +528,16 @@ func (p *Provider) describe(ctx context.Context, l *listening) error {
 			l.genres[key] = genres
 		}
 	}
+	for i := range l.pieces {
+		if x := &l.pieces[i]; len(x.Artists) > 0 && !x.Episode {
+			x.Genres = slices.Clone(l.genres[fold(x.Artists[0])])
+		}
+	}
+	return nil
+}
+
+// sound gives the pieces sounds, as far as there is time.
+func (p *Provider) sound(ctx context.Context, l *listening) error {
 	before := map[string]*Sound{}
 	s, err := p.read(ctx, l.listener)
 	if err != nil {
@@ -383,17 +549,18 @@ func (p *Provider) describe(ctx context.Context, l *listening) error {
 		}
 	}
 	for i := range l.pieces {
-		x := &l.pieces[i]
-		x.Sound = before[x.ID]
-		if len(x.Artists) > 0 && !x.Episode {
-			x.Genres = slices.Clone(l.genres[fold(x.Artists[0])])
-		}
+		l.pieces[i].Sound = before[l.pieces[i].ID]
 	}
-	return p.chain.hear(ctx, l.pieces)
+	within, cancel := context.WithTimeout(ctx, p.o.ImportTime)
+	defer cancel()
+	if err := p.chain.hear(within, l.pieces); err != nil && ctx.Err() != nil {
+		return err
+	}
+	return nil // what nobody has said by then, somebody is asked at the next import
 }
 
 const (
-	mostArtistsAsked = 100 // whose genres the host's catalog is asked for
+	mostArtistsAsked = 100 // whose genres the host's catalog is asked for, of each part
 	tracksOfArtist   = 20  // from which they are taken
 	genresOfArtist   = 3
 )
