@@ -279,6 +279,14 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return nil, nil, err
 		}
 		if made == nil {
+			if stale(old.Held, bent.Held) {
+				if !changed {
+					next.UpdatedAt = old.UpdatedAt
+				}
+				next.hold(bent.Held)
+				planned = &stored{vector: n.vector, consents: next.Consents, before: plan.Tracks, reasons: n.reasons()}
+				return &next, nil, nil
+			}
 			return unlessSame(changed, &next), nil, nil
 		}
 		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {

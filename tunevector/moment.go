@@ -1,9 +1,7 @@
 package tunevector
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -254,106 +252,3 @@ func mean(values []float64) float64 {
 
 // interactions are a listener's, the newest first.
 type interactions []ml.Interaction
-
-// steadied returns a snapshot in which single readings do not tell: each is replaced by the median of the fresh ones of a few minutes, and that by the one
-// in force, as long as they are within a band of each other. So a sensor whose noise stays within half of the band changes nothing, and neither do
-// spikes, while a change that lasts is followed within some readings. held are those in force, and become those in force from now on.
-func steadied(in variable.Snapshot, held []heldReading) (variable.Snapshot, []heldReading) {
-	out := in
-	out.Latest = make(map[variable.Type]variable.Reading, len(in.Latest))
-	var now []heldReading
-	for t, r := range in.Latest {
-		b, steadies := bands[t]
-		if !steadies {
-			out.Latest[t] = r
-			continue
-		}
-		h := heldReading{Type: t, Consent: in.Consents[t]}
-		i := slices.IndexFunc(held, func(o heldReading) bool { return o.Type == t && o.Consent == h.Consent && r.At.Sub(o.At) <= b.lasts })
-		values, cadences := b.recent(in.Recent[t], r)
-		h.Value, h.At = middle(values), r.At
-		if len(cadences) > 0 {
-			c := middle(cadences)
-			h.Cadence = &c
-		}
-		if i >= 0 {
-			before := held[i]
-			if math.Abs(h.Value-before.Value) <= b.width+b.share*math.Abs(before.Value) {
-				h.Value = before.Value
-			}
-			if h.Cadence != nil && before.Cadence != nil && math.Abs(*h.Cadence-*before.Cadence) <= cadenceBand {
-				h.Cadence = before.Cadence
-			}
-		}
-		r.Value, r.Cadence = h.Value, h.Cadence
-		out.Latest[t] = r
-		now = append(now, h)
-	}
-	slices.SortFunc(now, func(a, b heldReading) int {
-		return slices.Index(steadyOrder, a.Type) - slices.Index(steadyOrder, b.Type)
-	})
-	return out, now
-}
-
-// heldReading is what counts as the reading of a variable while a vector plays.
-type heldReading struct {
-	Type    variable.Type `json:"t"`
-	Consent uuid.UUID     `json:"u"`
-	Value   float64       `json:"v"`
-	Cadence *float64      `json:"c,omitempty"`
-	At      time.Time     `json:"a"` // of the newest reading that it speaks for
-}
-
-// steadying says how readings of a variable are steadied.
-type steadying struct {
-	window       time.Duration // of the readings whose median is taken
-	width, share float64       // what a median may differ from the one in force: width + share·value
-	lasts        time.Duration // how long one in force holds without any reading
-}
-
-var bands = map[variable.Type]steadying{
-	variable.AmbientNoise:         {5 * time.Minute, 6, 0, noiseFresh},
-	variable.Accelerometer:        {2 * time.Minute, 0.15, 0.25, movementFresh},
-	variable.HeartRateVariability: {time.Hour, 0, 0.15, heartFresh},
-	variable.OutsideTemperature:   {time.Hour, 2, 0, temperatureFresh},
-}
-
-// steadyOrder is in which order readings in force are kept, so that the same are the same.
-var steadyOrder = []variable.Type{variable.AmbientNoise, variable.Accelerometer, variable.HeartRateVariability, variable.OutsideTemperature}
-
-// cadenceBand is in steps a minute: what a runner varies by from minute to minute.
-const cadenceBand = 6.0
-
-// recent are the values and the cadences of those readings that are within the window of the newest, which is in them. There are cadences only where more than half
-// of the readings have one, or half and the newest among them: so neither a single one with steps nor one without tells.
-func (b steadying) recent(readings []variable.Reading, newest variable.Reading) (values, cadences []float64) {
-	take := func(r variable.Reading) {
-		values = append(values, r.Value)
-		if steps, counted := stepsOf(r); counted {
-			cadences = append(cadences, steps)
-		}
-	}
-	take(newest)
-	for i, r := range readings {
-		if i > 0 && newest.At.Sub(r.At) <= b.window {
-			take(r)
-		}
-	}
-	with, without := len(cadences), len(values)-len(cadences)
-	if _, counted := stepsOf(newest); with < without || with == without && !counted {
-		return values, nil
-	}
-	return values, cadences
-}
-
-// middle is the median of values, the newest first; of an even number the newer of the two in the middle. Their mean would be what nobody measured: of somebody who stood and now runs at 170 steps
-// a minute, a walk at 85. And of the two the newer is nearer to what is now.
-func middle(values []float64) float64 {
-	places := make([]int, len(values))
-	for i := range places {
-		places[i] = i
-	}
-	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(values[a], values[b]) })
-	n := len(places)
-	return values[min(places[(n-1)/2], places[n/2])]
-}

@@ -3,14 +3,12 @@ package tunevector
 import (
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/rhythmiq/rhythmiq/ml"
 	"github.com/rhythmiq/rhythmiq/variable"
@@ -127,24 +125,6 @@ func TestMovement(t *testing.T) {
 	require.NotContains(t, m.Numbers, "cadence", "nobody runs so")
 }
 
-// A cadence in force is one that was measured.
-func TestNobodyWalksAtAMean(t *testing.T) {
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	for _, c := range []struct {
-		was, is, in float64
-	}{{0, 170, 170}, {100, 170, 170}, {170, 0, 0}, {170, 100, 100}, {170, 260, 0}} {
-		readings := []variable.Reading{{Value: 5, Cadence: &c.is, At: now}, {Value: 5, Cadence: &c.was, At: now.Add(-time.Minute)}}
-		out, _ := steadied(variable.Snapshot{
-			Latest: map[variable.Type]variable.Reading{variable.Accelerometer: readings[0]}, Recent: map[variable.Type][]variable.Reading{variable.Accelerometer: readings},
-		}, nil)
-		if c.is > mostSteps { // nobody runs so, and half of the readings do not tell
-			require.Nil(t, out.Latest[variable.Accelerometer].Cadence)
-			continue
-		}
-		require.Equal(t, c.in, *out.Latest[variable.Accelerometer].Cadence, "%+v", c)
-	}
-}
-
 func TestTellWhatWasDone(t *testing.T) {
 	now := time.Date(2026, 5, 4, 18, 30, 0, 0, time.UTC)
 	seconds := func(s float64) *float64 { return &s }
@@ -227,124 +207,4 @@ func TestMomentsDoNotTellTheirOwnAnswers(t *testing.T) {
 			require.InDelta(t, 0.5, float64(agreed)/float64(known), 0.1)
 		})
 	}
-}
-
-// feed lets readings come in one by one, and returns the values in force after each.
-func feed(kind variable.Type, consent uuid.UUID, readings []variable.Reading) (values []float64, held []heldReading) {
-	for i := range readings {
-		recent := slices.Clone(readings[max(0, i+1-variable.RecentReadings) : i+1])
-		slices.Reverse(recent)
-		in := variable.Snapshot{
-			Latest: map[variable.Type]variable.Reading{kind: recent[0]}, Recent: map[variable.Type][]variable.Reading{kind: recent},
-			Consents: variable.Consents{kind: consent},
-		}
-		in, held = steadied(in, held)
-		values = append(values, in.Latest[kind].Value)
-	}
-	return values, held
-}
-
-// A sensor whose noise stays within half of the band, with spikes in between, never changes what is in force; a change that lasts does.
-func TestNoisySensorsDoNotFlap(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		begin := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-		level := rapid.Float64Range(20, 100).Draw(t, "level")
-		every := time.Duration(rapid.IntRange(5, 60).Draw(t, "seconds")) * time.Second
-		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		var readings []variable.Reading
-		noisy := func(level float64, n int) {
-			for range n {
-				v := level + 6*(r.Float64()-0.5)
-				// No spike among the first four, of which the median is not one yet, and three readings between two of them.
-				if n := len(readings); n >= 4 && n%4 == 0 && r.IntN(2) == 0 {
-					v = 140 * r.Float64()
-				}
-				readings = append(readings, variable.Reading{Value: v, At: begin.Add(time.Duration(len(readings)) * every)})
-			}
-		}
-		noisy(level, 60)
-		values, _ := feed(variable.AmbientNoise, uuid.New(), readings)
-		for _, v := range values {
-			require.Equal(t, values[0], v)
-		}
-		require.InDelta(t, level, values[0], 3)
-
-		noisy(level+30, 12)
-		values, _ = feed(variable.AmbientNoise, uuid.New(), readings)
-		require.InDelta(t, level+30, values[len(values)-1], 10, "followed within the window")
-		changes := 0
-		for i := range values[1:] {
-			if values[i+1] != values[i] {
-				changes++
-			}
-		}
-		require.LessOrEqual(t, changes, 4, "on the way there, and never back")
-	})
-}
-
-// Single readings with steps among those without, or without among those with, change nothing; what lasts does.
-func TestStepsThatComeAndGoDoNotFlap(t *testing.T) {
-	begin, consent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), uuid.New()
-	runs := func(at time.Time) variable.Reading {
-		c := 168.0
-		return variable.Reading{Value: 9, Cadence: &c, At: at}
-	}
-	rests := func(at time.Time) variable.Reading { return variable.Reading{Value: 0.1, At: at} }
-	for name, c := range map[string]struct {
-		mostly, once func(time.Time) variable.Reading
-		want         string
-	}{"running": {runs, rests, run}, "at rest": {rests, runs, still}} {
-		var readings []variable.Reading
-		var held []heldReading
-		said := func(r variable.Reading) string {
-			readings = append([]variable.Reading{r}, readings...)
-			in := variable.Snapshot{
-				Latest:   map[variable.Type]variable.Reading{variable.Accelerometer: r},
-				Recent:   map[variable.Type][]variable.Reading{variable.Accelerometer: readings[:min(len(readings), variable.RecentReadings)]},
-				Consents: variable.Consents{variable.Accelerometer: consent},
-			}
-			in, held = steadied(in, held)
-			return movementOf(in.Latest[variable.Accelerometer])
-		}
-		at := begin
-		for i := range 24 {
-			at = at.Add(30 * time.Second)
-			r := c.mostly(at)
-			if i%4 == 3 {
-				r = c.once(at)
-			}
-			require.Equal(t, c.want, said(r), "%s: reading %d", name, i)
-		}
-		for range 3 {
-			at = at.Add(30 * time.Second)
-			said(c.once(at))
-		}
-		at = at.Add(30 * time.Second)
-		require.NotEqual(t, c.want, said(c.once(at)), "%s: followed within the window", name)
-	}
-}
-
-func TestSteadied(t *testing.T) {
-	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	consent := uuid.New()
-	steps := func(c float64, at time.Time) variable.Reading { return variable.Reading{Value: 5, Cadence: &c, At: at} }
-	_, held := feed(variable.Accelerometer, consent, []variable.Reading{steps(160, now), steps(164, now.Add(time.Second)), steps(157, now.Add(2*time.Second))})
-	require.Equal(t, 160.0, *held[0].Cadence, "a runner's steps vary")
-	_, held = feed(variable.Accelerometer, consent, []variable.Reading{steps(160, now), steps(180, now.Add(3*time.Minute))})
-	require.Equal(t, 180.0, *held[0].Cadence)
-
-	// After a silence the next reading counts by itself; and what was held under another consent does not.
-	values, _ := feed(variable.AmbientNoise, consent, []variable.Reading{{Value: 50, At: now}, {Value: 53, At: now.Add(31 * time.Minute)}})
-	require.Equal(t, []float64{50, 53}, values)
-	in := variable.Snapshot{
-		Latest:   map[variable.Type]variable.Reading{variable.AmbientNoise: {Value: 52, At: now}, variable.VectorRating: {Value: 4, At: now}},
-		Consents: variable.Consents{variable.AmbientNoise: consent, variable.VectorRating: uuid.New()},
-	}
-	out, _ := steadied(in, []heldReading{{Type: variable.AmbientNoise, Consent: uuid.New(), Value: 50, At: now}})
-	require.Equal(t, 52.0, out.Latest[variable.AmbientNoise].Value)
-	out, held = steadied(in, []heldReading{{Type: variable.AmbientNoise, Consent: consent, Value: 50, At: now}})
-	require.Equal(t, 50.0, out.Latest[variable.AmbientNoise].Value)
-	require.Equal(t, in.Latest[variable.VectorRating], out.Latest[variable.VectorRating], "is not a sensor")
-	require.Len(t, held, 1)
-	require.Equal(t, 52.0, in.Latest[variable.AmbientNoise].Value, "what was given is not changed")
 }

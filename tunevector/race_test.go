@@ -133,7 +133,11 @@ func TestOptingOutWhileSomethingIsPlanned(t *testing.T) {
 			return told
 		}},
 		"a reading": {
-			prepare: func(t *testing.T, r *raced) { r.record(t, r.plays(r.one), r.plays(r.other)) },
+			prepare: func(t *testing.T, r *raced) {
+				r.record(t, r.plays(r.one), r.plays(r.other))
+				r.now = r.now.Add(time.Minute)
+				r.read(t, r.noise, variable.Reading{Value: 31}) // the first of another situation, which the next one confirms
+			},
 			call: func(t *testing.T, r *raced) any {
 				r.now = r.now.Add(time.Minute)
 				told, err := r.RecordReadings(r.ctx, r.listener, r.noise.ID, []variable.Reading{{Value: 31}})

@@ -87,6 +87,16 @@ func (v *vectorRecord) consent(consents []uuid.UUID) {
 	}
 }
 
+// hold notes readings in force, and under which consents they were read.
+func (v *vectorRecord) hold(readings []heldReading) {
+	v.Held = readings
+	consents := make([]uuid.UUID, len(readings))
+	for i, r := range readings {
+		consents[i] = r.Consent
+	}
+	v.consent(consents)
+}
+
 // planRecord is the body of a chunk of a plan; all but Revision and Tracks is of the first one only.
 type planRecord struct {
 	Revision   string        `json:"revision"`
