@@ -83,7 +83,7 @@ type Outcome struct {
 	Cookie        Cookie // to be forgotten; also of an outcome that came with an error
 }
 
-// Teller is implemented by Links that tell somebody else when a link was made, or authorized anew, and when one has ended: the App that they are part of. What fails after an end is told
+// Teller is implemented by Links that tell somebody else when a link was made, or authorized anew after it had lost its tokens or with further scopes, and when one has ended: the App that they are part of. What fails after an end is told
 // again until it succeeds; after a link it is logged. Whoever is told last to is the one who is told.
 type Teller interface {
 	Tell(linked, ended func(ctx context.Context, profileID uuid.UUID) error)

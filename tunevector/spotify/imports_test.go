@@ -21,9 +21,9 @@ import (
 )
 
 // stocked has bubble links whose libraries are read by a provider when they are linked, at the rate that is usual. For none there is time to stand in line.
-func stocked(t *testing.T) (*bubble, *spotify.Provider) {
+func stocked(t *testing.T, changes ...func(*spotify.Options)) (*bubble, *spotify.Provider) {
 	t.Helper()
-	b := newBubble(t, spotifytest.Options{}, nil)
+	b := newBubble(t, spotifytest.Options{}, nil, changes...)
 	t.Cleanup(func() { require.NoError(t, b.links.Close()) })
 	music := b.music(t, spotify.ClientOptions{PerSecond: 3, Burst: 15}, func(o *spotify.ProviderOptions) { o.ImportTime = 8 * time.Second })
 	b.links.Tell(music.ImportLibrary, func(context.Context, uuid.UUID) error { return nil })
@@ -121,6 +121,76 @@ func TestLinkedAllAtOnce(t *testing.T) {
 			require.Equal(t, 505, owns(t, music, id))
 		}
 		require.EqualValues(t, crowd*(muchRequests+1), asked.Load(), "and whose account it is")
+	})
+}
+
+// comesIn has the owner of a listener's account sign in by it.
+func (b *bubble) comesIn(t *testing.T, id uuid.UUID) {
+	t.Helper()
+	b.fake.SignIn("user-" + id.String())
+	begun, err := b.links.BeginSignIn(t.Context())
+	require.NoError(t, err)
+	out, err := b.links.Finish(t.Context(), b.goes(t, begun))
+	require.NoError(t, err)
+	require.Equal(t, id, out.ProfileID)
+}
+
+// Who signs in is asked for, and nothing else: a library is read again when there is more to be read of it, or when somebody needs it and it is old.
+func TestSignInReadsNoLibrary(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		b, music := stocked(t, func(o *spotify.Options) {
+			o.Linked = append(o.Linked, func(context.Context, uuid.UUID) error {
+				told++
+				return nil
+			})
+		})
+		id, back := b.comesBack(t)
+		b.much(t, id)
+		asked := b.counted()
+		_, err := b.links.Finish(t.Context(), back)
+		require.NoError(t, err)
+		require.EqualValues(t, muchRequests+1, asked.Load())
+		again := func(scopes ...string) {
+			t.Helper()
+			b.fake.SignIn("user-" + id.String())
+			begun, err := b.links.Begin(t.Context(), id, linking.Request{Scopes: scopes})
+			require.NoError(t, err)
+			_, err = b.links.Finish(t.Context(), b.goes(t, begun))
+			require.NoError(t, err)
+		}
+		for _, x := range []struct {
+			what     string
+			do       func()
+			requests int64
+		}{
+			{"a sign-in", func() { b.comesIn(t, id) }, 1},
+			{"a sign-in when the library is old", func() {
+				time.Sleep(48 * time.Hour)
+				b.comesIn(t, id)
+			}, 1},
+			{"the same link once more", func() { again() }, 1},
+			{"a scope for playlists, which are written", func() {
+				_, err := music.Import(t.Context(), id)
+				require.NoError(t, err)
+				again(spotify.ScopeModifyPrivate)
+			}, muchRequests + 1},
+			{"a scope for what was heard last", func() { again(spotify.ScopeReadRecent) }, muchRequests + 2},
+			{"tokens that were lost, of a library that was just read", func() {
+				access, err := b.links.Token(t.Context(), id)
+				require.NoError(t, err)
+				b.fake.Revoke("user-" + id.String())
+				_, err = b.links.Renew(t.Context(), id, access)
+				require.ErrorIs(t, err, spotify.ErrReauthRequired)
+				again()
+			}, 1},
+		} {
+			time.Sleep(time.Minute)
+			before := asked.Load()
+			x.do()
+			require.Equal(t, x.requests, asked.Load()-before, x.what)
+		}
+		require.Equal(t, 4, told, "of a link, of two scopes, and of tokens")
 	})
 }
 

@@ -39,6 +39,7 @@ type libraryHead struct {
 	Revision string    `json:"revision"`
 	Parts    int       `json:"parts"`
 	Imported time.Time `json:"imported"` // zero: not all was read
+	Scopes   []string  `json:"scopes"`   // that were granted then, of those by which something is read
 }
 
 // libraryPart is the body of spotify#library#<n>.
@@ -69,6 +70,7 @@ const (
 // shelf is what is known of a listener's music at one moment. It does not change.
 type shelf struct {
 	imported time.Time
+	scopes   []string
 	pieces   []piece
 	tracks   []tunevector.Track // the same, as plans take them
 	at       map[string]int     // places by id
@@ -152,7 +154,7 @@ func (p *Provider) parts(ctx context.Context, listener uuid.UUID, head libraryHe
 
 // put makes a shelf. Where the host's own catalog has a track by the same id, the host's is taken: it knows better, and it is the host's to use as it likes.
 func (p *Provider) put(ctx context.Context, head libraryHead, pieces []piece, extra found) (*shelf, error) {
-	s := &shelf{imported: head.Imported, at: map[string]int{}, asked: extra.Asked, absent: extra.Absent}
+	s := &shelf{imported: head.Imported, scopes: head.Scopes, at: map[string]int{}, asked: extra.Asked, absent: extra.Absent}
 	fresh := p.o.Now().Add(-p.o.TTL).Unix()
 	for _, x := range pieces {
 		s.add(x)
@@ -239,8 +241,8 @@ func (p *Provider) remember(listener uuid.UUID, seen versions, s *shelf) {
 // expires is when something that is read now is gone.
 func (p *Provider) expires() time.Time { return p.o.Now().Add(p.o.TTL).UTC().Truncate(time.Second) }
 
-// keep puts a library in the place of the one before; imported is zero where it is not all. What is in it no more stays findable for a while, since plans may have it.
-func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece, gate []store.Write, imported time.Time) error {
+// keep puts a library in the place of the one before; head says when that was read, and by which scopes. What is in it no more stays findable for a while, since plans may have it.
+func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece, gate []store.Write, head libraryHead) error {
 	var old libraryHead
 	item, there, err := p.get(ctx, Key(listener, libraryName), &old)
 	if err != nil {
@@ -252,7 +254,7 @@ func (p *Provider) keep(ctx context.Context, listener uuid.UUID, pieces []piece,
 			return err
 		}
 	}
-	head := libraryHead{Revision: uuid.NewString(), Imported: imported.UTC().Truncate(time.Second)}
+	head.Revision, head.Imported = uuid.NewString(), head.Imported.UTC().Truncate(time.Second)
 	parts, err := partsOf(pieces, head.Revision)
 	if err != nil {
 		return err

@@ -122,14 +122,14 @@ func (l *Links) link(ctx context.Context, profileID, only uuid.UUID, who owner, 
 		if err != nil {
 			return record{}, err
 		}
-		rec, err := l.save(ctx, profileID, only, who, t, had, append(claims, more...))
+		rec, news, err := l.save(ctx, profileID, only, who, t, had, append(claims, more...))
 		switch {
 		case store.Has(err, profile.GateKey(profileID)):
 			return record{}, profile.ErrNotFound
 		case slices.ContainsFunc(more, func(w store.Write) bool { return store.Has(err, w.Key) }):
 			return record{}, errPendingUsed
 		case !errors.Is(err, store.ErrConflict) || attempt == linkAttempts:
-			if err == nil {
+			if err == nil && news {
 				l.linked(ctx, profileID)
 			}
 			return rec, err
@@ -219,10 +219,9 @@ func (l *Links) claimed(ctx context.Context, key store.Key) (store.Item, claim, 
 }
 
 // save keeps a link, and deletes the claims to ids that the account has no more. Where the profile had a claim of it, the link must be there still: else it was
-// unlinked since, and the claim is gone too, or was left behind.
-func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, had bool, more []store.Write) (record, error) {
-	var r record
-	_, err := store.Update(ctx, l.store, linkKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
+// unlinked since, and the claim is gone too, or was left behind. news is whether more can be had by the link than before: it is a new one, had no tokens any more, or has further scopes.
+func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, t tokens, had bool, more []store.Write) (r record, news bool, err error) {
+	_, err = store.Update(ctx, l.store, linkKey(profileID), func(old store.Item, found bool) ([]store.Write, error) {
 		now := l.o.Now().UTC().Truncate(time.Millisecond)
 		r = record{ID: uuid.New(), LinkedAt: now, Scopes: []string{}}
 		if found {
@@ -239,6 +238,7 @@ func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, 
 		case found && !r.Owner.is(who):
 			return nil, errSecondAccount
 		}
+		news = !found || r.Tokens == nil || t.scopes != nil && !covers(r.Scopes, t.scopes) || l.lost(ctx, profileID, r)
 		ids := r.Owner.claimKeys()
 		r.Owner, r.Authorized = r.Owner.renewed(who), now
 		before, err := l.give(ctx, profileID, &r, t)
@@ -253,7 +253,7 @@ func (l *Links) save(ctx context.Context, profileID, only uuid.UUID, who owner, 
 		}
 		return append(append(writes, move(profileID, before, r.Due)...), more...), nil
 	})
-	return r, err
+	return r, news, err
 }
 
 // renewed returns what is known of the owner, with what is new.

@@ -65,7 +65,7 @@ type Options struct {
 	// account Spotify tells little: no e-mail address, for one. It may be called again for an account whose link failed after it, and should then return the
 	// profile that it made. It need have no password (profile.Registration.Passwordless): then [Links.Unlink] is refused until it has one. nil: they are asked to sign up, or to log in, and to link the account then.
 	Register func(ctx context.Context, a Account) (uuid.UUID, error)
-	// Linked is called when an account was linked, or authorized anew, before the App is told, which has its music import the library. What fails of it is logged, and is no failure
+	// Linked is called when an account was linked, or authorized anew after its tokens were lost or with further scopes, before the App is told, which has its music import the library. What fails of it is logged, and is no failure
 	// of the link. The browser is answered when they are done, or after 10 s; they go on then, for ten minutes at most, unless the Links are closed.
 	Linked []func(ctx context.Context, profileID uuid.UUID) error
 	// Forget deletes what came from Spotify and stands elsewhere than under [Prefix] in the listener's partition, beside what the App knows of. It is called when a link has

@@ -265,12 +265,22 @@ func (p *Provider) save(ctx context.Context, l *listening, pieces []piece, gate 
 		}
 		made = len(taste)
 	}
-	return made, p.keep(ctx, l.listener, pieces, gate, imported)
+	return made, p.keep(ctx, l.listener, pieces, gate, libraryHead{Imported: imported, Scopes: l.scopes})
 }
 
-// ImportLibrary is [Provider.Import], for the App that is told of a new link.
+// ImportLibrary is [Provider.Import], for the App that is told of a link. Where there is a library that is not too old, and all was read of it that may be, it does nothing.
 func (p *Provider) ImportLibrary(ctx context.Context, listener uuid.UUID) error {
-	_, err := p.Import(ctx, listener)
+	s, err := p.read(ctx, listener)
+	if err != nil {
+		return err
+	}
+	if p.fresh(s) {
+		granted, err := p.o.Client.o.Tokens.Scopes(ctx, listener)
+		if err != nil || covers(s.scopes, readable(granted)) {
+			return err
+		}
+	}
+	_, err = p.Import(ctx, listener)
 	return err
 }
 
@@ -285,6 +295,7 @@ type listening struct {
 	points map[string]float64  // how much speaks for an artist, by their folded name
 	names  map[string]string   // as Spotify writes them
 	genres map[string][]string // of artists, where that is told
+	scopes []string            // that are granted, of those by which something is read
 	asked  map[string]bool     // artists whose genres the host's catalog was asked for
 }
 
@@ -308,9 +319,17 @@ const (
 // may reports what the listener has granted.
 func (l *listening) may(ctx context.Context) (func(needed ...string) bool, error) {
 	scopes, err := l.c.o.Tokens.Scopes(ctx, l.listener)
+	l.scopes = readable(scopes)
 	return func(needed ...string) bool {
 		return !slices.ContainsFunc(needed, func(s string) bool { return !slices.Contains(scopes, s) })
 	}, err
+}
+
+// readable are those of the scopes by which something is read of a library.
+func readable(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(s string) bool {
+		return !slices.Contains([]string{ScopeReadTop, ScopeReadLibrary, ScopeReadRecent, ScopeReadPlaylists, ScopeReadPlaceInPod}, s)
+	})
 }
 
 // favorites reads what the listener hears most: a few requests, and most of what there is to know.
