@@ -3,7 +3,9 @@ package spotify_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -207,13 +209,19 @@ func TestRefusals(t *testing.T) {
 
 // No token and no words of a search stand in an error or a log, and the token goes to nobody else.
 func TestNothingSecretIsTold(t *testing.T) {
-	var seen atomic.Value
+	var seen, proxy atomic.Value
+	network := &http.Transport{}
+	defer network.CloseIdleConnections()
 	s := linked(t, func(c *spotify.ClientOptions, _ *spotify.ProviderOptions) {
 		inner := c.HTTP.Transport
 		c.HTTP = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			if strings.Contains(r.URL.RawQuery, "Zzyzx") {
 				seen.Store(r.Header.Get("Authorization"))
 				return nil, errors.New("connection refused to " + r.URL.Host)
+			}
+			if to, _ := proxy.Load().(string); to != "" {
+				r.URL.Scheme, r.URL.Host = "http", to
+				return network.RoundTrip(r)
 			}
 			return inner.RoundTrip(r)
 		})}
@@ -226,6 +234,31 @@ func TestNothingSecretIsTold(t *testing.T) {
 	token := strings.TrimPrefix(seen.Load().(string), "Bearer ")
 	require.NotEmpty(t, token)
 	require.NotContains(t, s.log.String(), token)
+
+	// A proxy that is broken repeats what it was sent, where net/http looks for a header, and then tells of it.
+	echo := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\n%s\r\n\r\n", r.Header.Get("Authorization"))
+	}))
+	defer echo.Close()
+	proxy.Store(strings.TrimPrefix(echo.URL, "http://"))
+	err = s.imports(t)
+	require.ErrorIs(t, err, rhythmiq.ErrUnavailable)
+	require.EqualError(t, err, "spotify: GET me/top/artists: unavailable: no answer that can be read")
+	s.clock.advance(48 * time.Hour)
+	s.candidates(t, query(s.ada))
+	require.Contains(t, s.log.String(), "a library could not be imported")
+	for _, inner := range apiError(t, err).Unwrap() {
+		require.NotContains(t, fmt.Sprintf("%v %+v", inner, inner), token)
+	}
+	require.NotContains(t, s.log.String(), token)
+	require.NotContains(t, s.log.String(), "Bearer")
+	proxy.Store("")
 
 	s.fake.Inject(spotifytest.Fault{Path: "/v1/me/tracks", Status: 302, Header: http.Header{"Location": {"https://elsewhere.example/"}}})
 	require.Equal(t, spotify.ReasonInvalid, apiError(t, s.imports(t)).Reason)

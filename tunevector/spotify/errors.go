@@ -87,8 +87,7 @@ func reasonOf(err error) Reason {
 	return ""
 }
 
-// bare takes away what net/http puts around an error: the URL, in which the words of a search stand. What remains of the network's errors is told by
-// their kind.
+// bare takes away what net/http puts around an error: the URL, in which the words of a search stand.
 func bare(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {
@@ -97,12 +96,22 @@ func bare(err error) error {
 	return err
 }
 
+// kindOf is what may be told of an error of the network: of which kind it is. In its own words can stand what was sent, the token too, such as where a proxy repeats it.
+func kindOf(err error) error {
+	for _, known := range []error{errNoJSON, errTooLong, context.DeadlineExceeded, context.Canceled} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New(network(err))
+}
+
 // failed makes an error of the network, or of an answer that cannot be read. The caller's context goes before.
 func failed(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &APIError{Operation: operation, Reason: ReasonUnavailable, cause: bare(err)}
+	return &APIError{Operation: operation, Reason: ReasonUnavailable, cause: kindOf(err)}
 }
 
 // apiAnswer is how the Web API says what is wrong.

@@ -119,7 +119,7 @@ func (s *source) get(ctx context.Context, path string, query url.Values, out any
 	r.Header.Set("Accept", "application/json")
 	res, err := s.o.HTTP.Do(r)
 	if err != nil {
-		return bare(err)
+		return kindOf(err)
 	}
 	defer res.Body.Close()
 	switch {
