@@ -109,12 +109,12 @@ func (l *Links) claim(ctx context.Context, c linking.Callback) (flow, error) {
 		}
 		sum := sha256.Sum256([]byte(c.Cookies[l.cookieName(c.State)]))
 		switch {
+		case saved.Used: // before the cookie, which the browser that used it was told to forget
+			return nil, errStateUsed
 		case subtle.ConstantTimeCompare(sum[:], f.Cookie) != 1:
 			return nil, errBrowser
 		case c.ProfileID != uuid.Nil && f.ProfileID != uuid.Nil && c.ProfileID != f.ProfileID:
 			return nil, errOtherProfile
-		case saved.Used:
-			return nil, errStateUsed
 		case !l.o.Now().Before(f.Until):
 			return nil, errNoState
 		}

@@ -75,8 +75,8 @@ func TestAnswersToBrowsers(t *testing.T) {
 		back := l.callback(t, l.begin(t))
 		l.do(t, http.MethodGet, back, nil).is(t, 200)
 		require.Equal(t, 1, h.fake.Count("authorization_code"))
-		// The browser has forgotten the cookie, so that it is not even the one that began.
-		l.do(t, http.MethodGet, back, nil).is(t, 403)
+		// The browser, or whoever else, has no cookie of it any more.
+		l.do(t, http.MethodGet, back, nil).says(t, 409, "This authorization was used already. Please begin again.")
 		require.Equal(t, 1, h.fake.Count("authorization_code"))
 		l.do(t, http.MethodDelete, l.path+"/spotify-link", nil).is(t, 200)
 	})

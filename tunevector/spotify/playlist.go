@@ -17,9 +17,11 @@ import (
 
 // exported is what is kept of a playlist that was made of a vector, under spotify#playlist#<vector>.
 type exported struct {
-	// Mark stands in the playlist's description. By it a playlist is found again of which nobody knows whether it was made: the answer to that was lost.
+	// Mark stands in the playlist's description. By it a playlist is found again of which nobody knows whether it was made, as the answer to that was lost, or which it was, as the account was
+	// unlinked since.
 	Mark       string    `json:"mark"`
 	PlaylistID string    `json:"playlistId,omitempty"`
+	Made       time.Time `json:"made,omitzero"`    // when we made it
 	Writer     string    `json:"writer,omitempty"` // whose turn it is
 	Until      time.Time `json:"until,omitzero"`   // … and until when at most
 }
@@ -31,10 +33,16 @@ const (
 	keepExport  = 180 * 24 * time.Hour // from the last export on
 	mostURIs    = 100                  // a write
 	mostListed  = 2000                 // playlists that are looked through, 50 at a time, the newest first
+	listedAfter = 5 * time.Minute      // that Spotify may take until it lists a playlist that was made
 )
 
 func exportKey(profileID, vectorID uuid.UUID) store.Key {
 	return Key(profileID, "playlist#"+vectorID.String())
+}
+
+// markOf is always the same of a vector, and tells neither whose it is nor which.
+func markOf(profileID, vectorID uuid.UUID) string {
+	return exportMark + uuid.NewSHA1(vectorID, profileID[:]).String()
 }
 
 var errNothingToExport = fault.New(fault.Conflict, "Nothing in this tune vector's plan is known to Spotify")
@@ -53,7 +61,7 @@ func (p *Provider) WritePlaylist(ctx context.Context, listener uuid.UUID, v tune
 	if err != nil {
 		return none, err
 	}
-	w := &playlistWriter{p: p, listener: listener, key: exportKey(listener, v.ID), gate: gate, id: uuid.NewString()}
+	w := &playlistWriter{p: p, listener: listener, key: exportKey(listener, v.ID), mark: markOf(listener, v.ID), gate: gate, id: uuid.NewString()}
 	s, err := p.read(ctx, listener)
 	if err != nil {
 		return none, err
@@ -67,16 +75,8 @@ func (p *Provider) WritePlaylist(ctx context.Context, listener uuid.UUID, v tune
 	if len(uris) == 0 {
 		return none, errNothingToExport
 	}
-	fresh, err := w.begin(ctx)
+	created, err := w.write(ctx, v.Definition.Name, uris)
 	if err != nil {
-		return none, err
-	}
-	defer w.release(ctx)
-	created, err := w.settle(ctx, v.Definition.Name, fresh)
-	if err != nil {
-		return none, err
-	}
-	if err := w.fill(ctx, uris); err != nil {
 		return none, err
 	}
 	return tunevector.WrittenPlaylist{
@@ -176,25 +176,38 @@ type playlistWriter struct {
 	p        *Provider
 	listener uuid.UUID
 	key      store.Key
+	mark     string
 	gate     []store.Write
 	id       string
 	state    exported
 }
 
-// begin takes the turn. fresh is true where nobody has tried before.
-func (w *playlistWriter) begin(ctx context.Context) (fresh bool, err error) {
-	err = w.change(ctx, func(x *exported) error {
+// write takes the turn, writes, and gives it back.
+func (w *playlistWriter) write(ctx context.Context, name string, uris []string) (created bool, err error) {
+	if err := w.begin(ctx); err != nil {
+		return false, err
+	}
+	defer w.release(ctx)
+	if created, err = w.settle(ctx, name); err == nil {
+		err = w.fill(ctx, uris)
+	}
+	if reasonOf(err) == ReasonInvalid {
+		err = fault.Wrap(err, fault.Conflict, "Spotify does not take this playlist, its name or one of its tracks. Planning the tune vector anew may help.")
+	}
+	return created, err
+}
+
+// begin takes the turn.
+func (w *playlistWriter) begin(ctx context.Context) error {
+	return w.change(ctx, func(x *exported) error {
 		now := w.p.o.Now()
 		if x.Writer != "" && now.Before(x.Until) {
 			return &fault.Error{Kind: fault.Conflict, Message: "This tune vector is being exported already", RetryAfter: x.Until.Sub(now)}
 		}
-		if fresh = x.Mark == ""; fresh {
-			x.Mark = exportMark + uuid.NewString()
-		}
+		x.Mark = or(x.Mark, w.mark)
 		x.Writer, x.Until = w.id, now.Add(writeTime).UTC()
 		return nil
 	})
-	return fresh, err
 }
 
 // change changes what is kept, while the account is linked.
@@ -244,54 +257,55 @@ func (w *playlistWriter) release(ctx context.Context) {
 }
 
 // settle has the state name a playlist that is there, with its name. It reports whether it made one.
-func (w *playlistWriter) settle(ctx context.Context, name string, fresh bool) (created bool, err error) {
-	c, id := w.p.o.Client, w.state.PlaylistID
-	if !fresh {
-		if id, err = w.look(ctx); err != nil {
-			return false, err
-		}
+func (w *playlistWriter) settle(ctx context.Context, name string) (created bool, err error) {
+	c := w.p.o.Client
+	id, err := w.look(ctx)
+	if err != nil {
+		return false, err
 	}
 	if id != "" {
 		err := c.changePlaylist(ctx, w.listener, id, name, w.state.Mark)
 		if reasonOf(err) != ReasonNotFound {
 			if err == nil && id != w.state.PlaylistID {
-				err = w.mine(ctx, func(x *exported) { x.PlaylistID = id })
+				err = w.mine(ctx, func(x *exported) { x.PlaylistID, x.Made = id, time.Time{} })
 			}
 			return false, err
 		}
 	}
 	if w.state.PlaylistID != "" { // it was thrown away
-		if err := w.mine(ctx, func(x *exported) { x.PlaylistID, x.Mark = "", exportMark+uuid.NewString() }); err != nil {
+		if err := w.mine(ctx, func(x *exported) { x.PlaylistID, x.Made = "", time.Time{} }); err != nil {
 			return false, err
 		}
 	}
 	if id, err = c.createPlaylist(ctx, w.listener, name, w.state.Mark); err != nil {
 		return false, err
 	}
-	return true, w.mine(ctx, func(x *exported) { x.PlaylistID = id })
+	return true, w.mine(ctx, func(x *exported) { x.PlaylistID, x.Made = id, w.p.o.Now().UTC() })
 }
 
 // look looks through the listener's playlists for the one that was made before: by its id, since a playlist that its owner has thrown away is still there for whoever knows
-// that; and by the mark, where nobody knows whether it was made. "" where it is not among them; where that cannot be seen, what is known stays.
+// that; and by the mark, where the id is not known or not among them. "" where it is not there; where that cannot be seen, as the list is too long or may not be read, or it was made so
+// lately that the list may not have it yet, what is known stays.
 func (w *playlistWriter) look(ctx context.Context) (string, error) {
-	found := ""
+	marked, known := "", false
 	all, err := w.p.o.Client.eachPlaylist(ctx, w.listener, mostListed, func(l listed) bool {
-		if isID(l.ID) && (l.ID == w.state.PlaylistID || strings.Contains(l.Description, w.state.Mark)) {
-			found = l.ID
+		known = l.ID == w.state.PlaylistID && isID(l.ID)
+		if marked == "" && isID(l.ID) && strings.Contains(l.Description, w.state.Mark) {
+			marked = l.ID
 		}
-		return found == ""
+		return !known && (marked == "" || w.state.PlaylistID != "")
 	})
 	switch {
-	case found != "":
-		return found, nil
-	case reasonOf(err) == ReasonScope:
+	case known, reasonOf(err) == ReasonScope:
 		return w.state.PlaylistID, nil
 	case err != nil:
 		return "", err
-	case !all:
+	case w.p.o.Now().Sub(w.state.Made) < listedAfter:
+		return w.state.PlaylistID, nil
+	case marked == "" && !all:
 		return w.state.PlaylistID, nil
 	}
-	return "", nil
+	return marked, nil
 }
 
 // fill has the playlist hold these and no others. The first write replaces what is there, so that whatever came of an earlier one that was cut off is gone.

@@ -74,6 +74,7 @@ func TestWritePlaylist(t *testing.T) {
 	_, err = s.write(t, other)
 	require.NoError(t, err)
 	require.Len(t, s.fake.Playlists("ada"), 2, "another vector is another playlist")
+	s.clock.advance(10 * time.Minute)
 	s.fake.DropPlaylist(written.ID)
 	anew, err := s.write(t, v)
 	require.NoError(t, err)
@@ -128,6 +129,64 @@ func TestWritePlaylistAmongMany(t *testing.T) {
 	_, err = s.write(t, v)
 	require.NoError(t, err)
 	require.Len(t, s.fake.Playlists("ada"), many+1)
+}
+
+// A list that does not have yet what was made just now does not make it twice.
+func TestWritePlaylistNotListedYet(t *testing.T) {
+	s, v := exporting(t, 3)
+	first, err := s.write(t, v)
+	require.NoError(t, err)
+	s.fake.Inject(spotifytest.Fault{Path: "/v1/me/playlists", Method: "GET", Status: 200, Body: `{"items": []}`})
+	s.clock.advance(4 * time.Minute)
+	again, err := s.write(t, v)
+	require.NoError(t, err)
+	require.False(t, again.Created)
+	require.Equal(t, first.ID, again.ID)
+	s.clock.advance(2 * time.Minute)
+	anew, err := s.write(t, v)
+	require.NoError(t, err)
+	require.True(t, anew.Created, "by now it would be there")
+}
+
+// Who unlinks their account and links it again goes on with the playlist that was made of a vector; another one of the same mark does not take the place of the one that is known.
+func TestWritePlaylistAfterUnlinking(t *testing.T) {
+	s, v := exporting(t, 3)
+	first, err := s.write(t, v)
+	require.NoError(t, err)
+	require.NotContains(t, s.fake.Playlists("ada")[0].Description, v.ID.String())
+	require.NotContains(t, s.fake.Playlists("ada")[0].Description, s.ada.String())
+	s.desk.unlink(t, s.ada)
+	require.Empty(t, s.left(t))
+	s.desk.link(t, s.ada, "ada", append(spotify.DefaultScopes(), spotify.ScopeModifyPrivate)...)
+	again, err := s.write(t, v)
+	require.NoError(t, err)
+	require.False(t, again.Created)
+	require.Equal(t, first.ID, again.ID)
+	require.Len(t, s.fake.Playlists("ada"), 1)
+
+	s.clock.advance(time.Hour)
+	list := fmt.Sprintf(`{"items": [{"id": %q, "description": %q}, {"id": %q}]}`, spotifytest.ID("playlist", "other"), s.fake.Playlists("ada")[0].Description, first.ID)
+	s.fake.Inject(spotifytest.Fault{Path: "/v1/me/playlists", Method: "GET", Status: 200, Body: list, Times: 1})
+	again, err = s.write(t, v)
+	require.NoError(t, err)
+	require.Equal(t, first.ID, again.ID)
+}
+
+// What Spotify takes for wrong is told as a conflict, without its words.
+func TestWritePlaylistRefused(t *testing.T) {
+	for _, f := range []spotifytest.Fault{{Path: "/v1/me/playlists", Method: "POST"}, {Path: "/v1/playlists/", Method: "PUT"}, {Path: "/v1/playlists/", Method: "POST"}} {
+		s, v := exporting(t, 130)
+		f.Status, f.Body = 400, `{"error":{"status":400,"message":"Its own words"}}`
+		s.fake.Inject(f)
+		_, err := s.write(t, v)
+		require.ErrorIs(t, err, rhythmiq.ErrConflict)
+		require.ErrorContains(t, err, "Spotify does not take this playlist")
+		require.NotContains(t, err.Error(), "Its own words")
+		s.fake.Heal()
+		_, err = s.write(t, v)
+		require.NoError(t, err)
+		require.Len(t, s.fake.Playlists("ada"), 1)
+	}
 }
 
 // Two at once: one writes, the other is told to come back; and a writer that died holds the turn for a minute at most.
