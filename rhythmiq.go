@@ -65,7 +65,8 @@ type Config struct {
 	Now      func() time.Time         // nil: time.Now
 	Seed     uint64                   // makes what RhythmIQ chooses at random in planning repeatable; 0: random
 
-	// NoTries leaves out tracks that are planned to learn whether they suit their listener: at most one in 8 of a vector in ai mode is one.
+	// NoTries leaves out tracks that are planned to learn whether they suit their listener: at most ⌊n/8⌋ of the first n of a vector in ai
+	// mode are, for every n.
 	NoTries bool
 
 	Profile           profile.Options             // passwords, sessions, throttling; its clock and observer are filled in from here where not set

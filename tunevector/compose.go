@@ -31,6 +31,8 @@ type composition struct {
 	now        *sensing // how the listener judges music now; nil where that is not known
 	explores   bool
 	tries      map[string]*tryRecord // tracks that are there to learn; of a record of before tries were noted it is nil
+	slots      map[string]int        // from which of the slots on each of them may stand, see explore.go
+	forgotten  int                   // tracks heard of which it is no longer known whether they were tries
 	untried    map[string]float64    // the taste of these without what that gains
 	unlocked   []planner.Candidate   // all candidates, where those of the problem are only those that go with the steps
 	bends      []Point
@@ -58,6 +60,7 @@ func endOf(tracks []trackRecord) float64 {
 // compose makes the problem of planning v for l from r. It sets what v has filled in.
 func (s *Service) compose(ctx context.Context, l *listener, v *vectorRecord, r rest) (*composition, error) {
 	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: r.heard, keep: r.keep, tracks: map[string]*Track{}, steadyEnds: r.ends, explores: s.explores, playing: r.quiet}
+	c.forgotten = min(v.Forgotten, len(c.heard))
 	if c.playing {
 		c.problem.Effort = whilePlaying(c.seconds() - c.elapsed())
 	}
@@ -424,26 +427,33 @@ func (s *Service) solve(ctx context.Context, c *composition, tolerance float64, 
 			observe.Value{Name: "gap", Number: solution.Gap},
 		)
 	}()
-	solution, err = c.search(ctx, tolerance)
-	for err == nil && c.triesTooMuch(solution.Tracks) { // fewer each time
-		solution, err = c.search(ctx, tolerance)
-	}
-	if err != nil || unasked(solution) {
-		return nil, err
+	for {
+		if solution, err = c.search(ctx, tolerance); err != nil || unasked(solution) {
+			return nil, err
+		}
+		if c.def.Order != ByArc {
+			simple := solution.Baselines // of the same vector, whatever its order
+			if solution, err = s.reorder(ctx, c, solution.Tracks); err != nil {
+				return nil, err
+			}
+			solution.Baselines = simple
+		}
+		if !c.triesTooMuch(solution.Tracks) { // else fewer each time
+			break
+		}
 	}
 	if c.def.Order == ByArc {
 		c.bound(ctx, &solution)
-		return &solution, nil
 	}
-	simple := solution.Baselines // of the same vector, whatever its order
-	solution, err = s.reorder(ctx, c, solution.Tracks)
-	solution.Baselines = simple
-	return &solution, err
+	return &solution, nil
 }
 
 // search plans. Where something should be kept, it stays unless the free plan is better by more than the share given. The bound is left to c.bound.
 func (c *composition) search(ctx context.Context, tolerance float64) (planner.Solution, error) {
 	free, kept, err := c.solveBoth(ctx)
+	if err != nil && c.tryNothing() {
+		free, kept, err = c.solveBoth(ctx)
+	}
 	if err != nil && c.unlock() {
 		free, kept, err = c.solveBoth(ctx)
 	}
@@ -508,7 +518,7 @@ func (c *composition) unchanged(solution planner.Solution, before, now *vectorRe
 		return false
 	}
 	for i, t := range c.keep {
-		if solution.Tracks[len(c.heard)+i].ID != t.ID {
+		if solution.Tracks[len(c.heard)+i].ID != t.ID || t.Try && !c.isTry(t.ID) {
 			return false
 		}
 	}
@@ -537,7 +547,7 @@ func (c *composition) solveKept(ctx context.Context) *planner.Solution {
 	for i, t := range c.keep {
 		position := len(c.heard) + i
 		if _, pinned := p.Pinned[position]; !pinned && !taken[t.ID] {
-			if _, ok := there[t.ID]; ok {
+			if _, ok := there[t.ID]; ok && (!t.Try || c.isTry(t.ID)) { // what was there only to be tried has no other right to its place
 				p.Pinned[position] = t.ID
 			}
 		}
@@ -562,7 +572,7 @@ func (c *composition) solveKept(ctx context.Context) *planner.Solution {
 		}
 		kept := len(p.Pinned)
 		for position, t := range solution.Tracks {
-			if t.Pinned && !taken[t.ID] && t.Stage >= 0 && !there[t.ID].Has(t.Stage) {
+			if t.Pinned && !taken[t.ID] && len(c.def.Stages) > 0 && !there[t.ID].Has(t.Stage) {
 				delete(p.Pinned, position) // time has moved it into a stage that it is not of
 			}
 		}
@@ -679,6 +689,9 @@ func (c *composition) plan(solution planner.Solution) *planRecord {
 	p.Tracks = append(p.Tracks, c.heard...)
 	for i := len(c.heard); i < len(solution.Tracks); i++ {
 		t := solution.Tracks[i]
+		if len(c.def.Stages) == 0 {
+			t.Stage = -1 // those of the problem are for its tries
+		}
 		p.Tracks = append(p.Tracks, trackRecord{ID: t.ID, Start: t.Start, Duration: t.Duration, Target: roundFeatures(t.Target), Stage: t.Stage, Try: c.isTry(t.ID), Tried: c.tries[t.ID]})
 	}
 	c.explain(p)

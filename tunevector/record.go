@@ -56,7 +56,8 @@ type vectorRecord struct {
 	Chunks     int           `json:"chunks"`
 	Played     int           `json:"played,omitempty"` // tracks of the plan that were heard, from the first on
 	PlayedFrom time.Time     `json:"playedFrom,omitzero"`
-	Moments    []moment      `json:"moments,omitempty"` // the last maxMoments of this vector, oldest first
+	Forgotten  int           `json:"forgotten,omitempty"` // of these, likewise, those of which it is no longer known whether they were tries
+	Moments    []moment      `json:"moments,omitempty"`   // the last maxMoments of this vector, oldest first
 	CreatedAt  time.Time     `json:"createdAt"`
 	UpdatedAt  time.Time     `json:"updatedAt"`
 }

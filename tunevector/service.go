@@ -61,7 +61,7 @@ type Options struct {
 	Observer    observe.Observer // nil: none
 	// Seed makes the seeds that the service chooses repeatable; 0: random ones.
 	Seed uint64
-	// NoTries leaves out the tracks that are planned to learn whether they suit: without, at most one track in 8 of an ai vector is one.
+	// NoTries leaves out the tracks that are planned to learn whether they suit: without, at most ⌊n/8⌋ of the first n tracks of an ai vector are, for every n.
 	NoTries bool
 }
 
@@ -239,7 +239,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 		v.consent(before.Consents)
 	}
 	plan := c.plan(*solution)
-	v.Revision = plan.Revision
+	v.Revision, v.Forgotten = plan.Revision, c.forgotten
 	if v.Lent, err = s.lends(ctx, c, v, plan); err != nil {
 		return nil, err
 	}
@@ -249,6 +249,7 @@ func (s *Service) replan(ctx context.Context, l *listener, v *vectorRecord, r re
 
 // forget gives what was heard new targets, and no reasons.
 func (c *composition) forget(heard []trackRecord) {
+	c.forgotten = len(heard)
 	for i := range heard {
 		t := &heard[i]
 		t.Why, t.Try, t.Tried, t.Target = nil, false, nil, roundFeatures(c.problem.Arc.At((t.Start+t.Duration/2)/c.seconds()))
@@ -353,6 +354,7 @@ func (v *vectorRecord) leave(heard []trackRecord) *replanned {
 	v.Bends, v.Consents, v.Held, v.Lent, v.Revision = nil, nil, nil, false, uuid.NewString()
 	c.problem.Arc = c.def.arc(v.Start, v.End, nil)
 	c.forget(heard)
+	v.Forgotten = c.forgotten
 	return &replanned{record: &planRecord{Revision: v.Revision, Tracks: heard, Duration: endOf(heard)}}
 }
 
@@ -483,7 +485,11 @@ func (s *Service) revise(ctx context.Context, profileID uuid.UUID, old, next *ve
 	sorted := was
 	sorted.Order = is.Order
 	if is.Order != ByArc && same(sorted, is) && l.honors(old) {
-		return s.resort(ctx, l, next, plan)
+		if sorted, err := s.resort(ctx, l, next, plan); err != nil || sorted != nil {
+			return sorted, err
+		}
+		from.keep, from.tolerance = plan.Tracks[len(from.heard):], always
+		return s.replan(ctx, l, next, from)
 	}
 	replaced := was
 	replaced.Pinned, replaced.Excluded = is.Pinned, is.Excluded

@@ -16,7 +16,7 @@ func (s *Service) reorder(ctx context.Context, c *composition, planned []planner
 	return solution, nil
 }
 
-// resort sorts the tracks that are in the plan already; start, end and what was heard stay.
+// resort sorts the tracks that are in the plan already; start, end and what was heard stay. It returns nil where a try would stand too early then.
 func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan *planRecord) (*replanned, error) {
 	heard := v.heard(plan)
 	c := &composition{listener: l, def: v.Definition.Filled(), seed: v.Seed, heard: heard, bends: v.Bends, tracks: map[string]*Track{}}
@@ -51,6 +51,15 @@ func (s *Service) resort(ctx context.Context, l *listener, v *vectorRecord, plan
 	solution, err := s.reorder(ctx, c, placed)
 	if err != nil {
 		return nil, err
+	}
+	c.forgotten, c.tries = v.Forgotten, map[string]*tryRecord{}
+	for _, t := range plan.Tracks[len(heard):] {
+		if t.Try {
+			c.tries[t.ID] = t.Tried
+		}
+	}
+	if c.triesTooMuch(solution.Tracks) {
+		return nil, nil
 	}
 	solution.Baselines = plan.Baselines
 	sorted := c.plan(solution)

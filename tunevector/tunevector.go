@@ -174,7 +174,8 @@ type PlannedTrack struct {
 	FeatureSources *FeatureSources `json:"featureSources,omitempty"`
 	Reasons        []string        `json:"reasons"`
 	Played         bool            `json:"played,omitempty"`
-	// Try is whether the track is there to learn whether it suits the listener now. Of eight tracks of a vector at most one is.
+	// Try is whether the track is there to learn whether it suits the listener now. Of the first n tracks of a vector at most ⌊n/8⌋ are: the 8th is
+	// the first that may be one, so at most 12.5 % of what is heard are tries, wherever the listener stops.
 	Try bool `json:"try,omitempty"`
 }
 
