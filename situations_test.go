@@ -232,7 +232,7 @@ func TestASharedModelForgets(t *testing.T) {
 			}
 			with, without := train(app), train(twin)
 			require.NotEqual(t, without.Version.Artifact.SHA256, with.Version.Artifact.SHA256, "they are in it")
-			require.Equal(t, without.Version.Answers+54, with.Version.Answers)
+			require.Equal(t, without.Version.Answers+46, with.Version.Answers) // some of them are with one track within an hour, and count once
 
 			leave(t, app, ada, noise)
 			w.add(2 * time.Hour)

@@ -179,7 +179,7 @@ func rows() []row {
 		},
 		{
 			name: "RecordInteractions, a skip in a playing vector", method: post, path: "/me/interactions", content: func(h *house) any {
-				e := event(h.tracks[1], "skip", h.ago(0))
+				e := event(h.tracks[5], "skip", h.ago(0)) // late enough that the rest is planned anew
 				e["tuneVectorId"], e["positionSeconds"] = h.vector, 9
 				return object{"events": []object{e}}
 			},
