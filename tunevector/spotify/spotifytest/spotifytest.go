@@ -1,5 +1,5 @@
 // Package spotifytest is a Spotify in memory, for tests: the accounts service and the Web API, as an app in development mode meets them. It
-// speaks HTTP, on a port of its own ([Server.Start]) or without any network ([Server.Client]).
+// speaks HTTP, on a port of its own ([Server.Start]), at an address ([Server.Listen]), or without any network ([Server.Client]).
 //
 //	fake := spotifytest.New(spotifytest.Options{})
 //	fake.Add(spotifytest.Account{ID: "ada", DisplayName: "Ada"})
@@ -12,6 +12,7 @@ package spotifytest
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -80,14 +81,30 @@ func (s *Server) ClientSecret() string { return s.o.ClientSecret }
 // Start has the server listen on a free port of the loopback interface, until Close.
 func (s *Server) Start() { s.front = httptest.NewServer(s) }
 
-// Close ends what Start began.
+// Listen has the server listen at an address such as "127.0.0.1:9777", until Close: for what is to find it again. Without a host it is one of the loopback interface.
+func (s *Server) Listen(address string) error {
+	if strings.HasPrefix(address, ":") {
+		address = "127.0.0.1" + address
+	}
+	l, err := net.Listen("tcp", address) //nolint:noctx // it does not wait
+	if err != nil {
+		return err
+	}
+	s.front = &httptest.Server{Listener: l, Config: &http.Server{Handler: s, ReadHeaderTimeout: headerTime}}
+	s.front.Start()
+	return nil
+}
+
+const headerTime = 10 * time.Second
+
+// Close ends what Start or Listen began.
 func (s *Server) Close() {
 	if s.front != nil {
 		s.front.Close()
 	}
 }
 
-// URL is where the server is found: that of Start, or a made-up one which only [Server.Client] knows.
+// URL is where the server is found: that of Start or Listen, or a made-up one which only [Server.Client] knows.
 func (s *Server) URL() string {
 	if s.front != nil {
 		return s.front.URL

@@ -324,3 +324,20 @@ func TestLimits(t *testing.T) {
 	s.SetQuota(-1)
 	c.get("/me")
 }
+
+func TestListen(t *testing.T) {
+	fake := spotifytest.New(spotifytest.Options{})
+	require.Error(t, fake.Listen("127.0.0.1:none"))
+	require.NoError(t, fake.Listen(":0"))
+	defer fake.Close()
+	require.Contains(t, fake.URL(), "http://127.0.0.1:")
+	require.Error(t, spotifytest.New(spotifytest.Options{}).Listen(strings.TrimPrefix(fake.URL(), "http://")), "it is taken")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fake.URL()+"/v1/me", http.NoBody)
+	require.NoError(t, err)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	res, err := transport.RoundTrip(r)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, http.StatusUnauthorized, res.StatusCode)
+}
