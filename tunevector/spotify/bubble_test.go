@@ -26,6 +26,8 @@ type bubble struct {
 	store store.Store
 	links *spotify.Links
 	log   *bytes.Buffer
+
+	musicLog lockedBuffer
 }
 
 func newBubble(t *testing.T, o spotifytest.Options, wrap func(store.Store) store.Store, changes ...func(*spotify.Options)) *bubble {

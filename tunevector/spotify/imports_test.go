@@ -3,6 +3,7 @@ package spotify_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,9 @@ func stocked(t *testing.T, changes ...func(*spotify.Options)) (*bubble, *spotify
 	t.Helper()
 	b := newBubble(t, spotifytest.Options{}, nil, changes...)
 	t.Cleanup(func() { require.NoError(t, b.links.Close()) })
-	music := b.music(t, spotify.ClientOptions{PerSecond: 3, Burst: 15}, func(o *spotify.ProviderOptions) { o.ImportTime = 8 * time.Second })
+	music := b.music(t, spotify.ClientOptions{PerSecond: 3, Burst: 15}, func(o *spotify.ProviderOptions) {
+		o.ImportTime, o.Logger = 8*time.Second, slog.New(slog.NewTextHandler(&b.musicLog, nil))
+	})
 	b.links.Tell(music.ImportLibrary, func(context.Context, uuid.UUID) error { return nil })
 	return b, music
 }
@@ -237,6 +240,59 @@ func TestImportGoesOn(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, tracks)
 		require.LessOrEqual(t, time.Since(begun), time.Minute)
+	})
+}
+
+// A library that is a day old is good for a plan: it is taken as it is, and read anew beside the plans that need it, once. Only when its time is over is it waited for.
+func TestRenewedBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, music := stocked(t)
+		id, back := b.comesBack(t)
+		b.much(t, id)
+		asked := b.counted()
+		_, err := b.links.Finish(t.Context(), back)
+		require.NoError(t, err)
+		plans := func() (took time.Duration) {
+			begun := time.Now()
+			var all sync.WaitGroup
+			for range 8 {
+				all.Go(func() {
+					tracks, err := music.Candidates(t.Context(), tunevector.CandidateQuery{Listener: id, Limit: 1000})
+					if err != nil || len(tracks) < 50 {
+						t.Errorf("%d tracks, %v", len(tracks), err)
+					}
+				})
+			}
+			all.Wait()
+			return time.Since(begun)
+		}
+		for range 2 {
+			time.Sleep(25 * time.Hour)
+			before := asked.Load()
+			require.Zero(t, plans())
+			time.Sleep(time.Minute)
+			require.Zero(t, plans())
+			require.EqualValues(t, muchRequests, asked.Load()-before)
+		}
+		time.Sleep(25 * time.Hour)
+		b.fake.Heal()
+		b.fake.Inject(spotifytest.Fault{Path: "/v1/me/", Status: 503})
+		require.Zero(t, plans())
+		time.Sleep(30 * time.Second)
+		tried := b.fake.Count("GET /v1/me/top/artists")
+		require.Zero(t, plans())
+		require.Equal(t, tried, b.fake.Count("GET /v1/me/top/artists"), "not at once again")
+		require.Contains(t, b.musicLog.String(), "a library could not be imported")
+		b.fake.Heal()
+
+		time.Sleep(7 * 24 * time.Hour)
+		require.Zero(t, owns(t, music, id))
+		plans() // which wait for it
+
+		// Where the links are closed, what there is goes on.
+		time.Sleep(25 * time.Hour)
+		require.NoError(t, b.links.Close())
+		require.Zero(t, plans())
 	})
 }
 
