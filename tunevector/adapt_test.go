@@ -110,6 +110,26 @@ func TestReadingsTellWhatChanged(t *testing.T) {
 	require.Error(t, err)
 }
 
+// What made a plan another is told apart from what was so before.
+func TestReadingsTellWhatIsNoLongerSo(t *testing.T) {
+	h := open(t)
+	noise, steps := h.opt(t, variable.AmbientNoise), h.opt(t, variable.Accelerometer)
+	read := func(v variable.Variable, r variable.Reading) []tunevector.Replanned {
+		h.now = h.now.Add(time.Minute)
+		told, err := h.RecordReadings(h.ctx, h.listener, v.ID, []variable.Reading{r})
+		require.NoError(t, err)
+		return told
+	}
+	read(noise, variable.Reading{Value: 85})
+	read(steps, variable.Reading{Value: 0.1})
+	v := h.create(t, ai(60))
+	h.record(t, h.did(v, ml.Play, 0))
+	require.Empty(t, read(noise, variable.Reading{Value: 55}))
+	told := read(noise, variable.Reading{Value: 55})
+	require.Len(t, told, 1)
+	require.Equal(t, []string{"your surroundings changed", "it is no longer loud around you", "as before, you are at rest: a little calmer"}, told[0].Reasons)
+}
+
 // A vector of many hours bends as well: the effort grows with what is left.
 func TestLongVectorsBend(t *testing.T) {
 	h := open(t)

@@ -173,8 +173,9 @@ type news struct {
 	events   []ml.Interaction // in order of time
 	once     *listenerOnce
 	readings bool
-	lent     bool // some of the events are about lent tracks
-	noteOnly bool // nothing is re-planned
+	change   variable.Change // of the surroundings; where readings is set
+	lent     bool            // some of the events are about lent tracks
+	noteOnly bool            // nothing is re-planned
 }
 
 // newsOf sorts events by the vector they name, vectors in the order in which they come up first. Those beyond the mostBent that were
@@ -290,7 +291,7 @@ func (s *Service) adapt(ctx context.Context, profileID uuid.UUID, n news) (*Repl
 			return unlessSame(changed, &next), nil, nil
 		}
 		if from := firstChange(plan.Tracks, made.record.Tracks); from >= 0 {
-			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), made.situation), Changes: changes(plan.Tracks, made.record.Tracks)}
+			told = &Replanned{TuneVectorID: n.vector, FromPosition: from, Reasons: slices.Concat(n.reasons(), because(old.Held, bent.Held, made.situation, l.now)), Changes: changes(plan.Tracks, made.record.Tracks)}
 		}
 		planned = &stored{vector: n.vector, consents: bent.Consents, before: plan.Tracks, reasons: n.reasons()}
 		return &bent, made.record, nil
@@ -385,10 +386,56 @@ func (n *news) reasons() []string {
 			reasons = append(reasons, fmt.Sprintf(t.many, count))
 		}
 	}
-	if n.readings {
+	rated := n.change.Variable.Type == variable.VectorRating && len(n.change.Readings) > 0
+	switch {
+	case !n.readings:
+	case rated && slices.ContainsFunc(n.change.Readings, func(r variable.Reading) bool { return r.TuneVectorID == n.vector }):
+		reasons = append(reasons, "you rated this vector")
+	case rated:
+		reasons = append(reasons, "you rated a vector")
+	case len(n.change.Readings) == 0:
+		reasons = append(reasons, "you changed what may be known of your surroundings")
+	default:
 		reasons = append(reasons, "your surroundings changed")
 	}
 	return reasons
+}
+
+// because says what in the surroundings changed from the readings that were in force to those that are, where a rule speaks of it: what is no longer so, what is so now, then what else the situation said of the plan;
+// of that what was so before is told as what it is, since it is no reason for another plan.
+func because(was, is []heldReading, said []string, now time.Time) []string {
+	var over, begun, stays []string
+	for _, h := range is {
+		says, before := saidOf(h), ""
+		if i := slices.IndexFunc(was, func(o heldReading) bool { return o.Type == h.Type && o.Consent == h.Consent }); i >= 0 {
+			before = saidOf(was[i])
+		}
+		switch fresh := now.Sub(h.At) <= freshness(h.Type); {
+		case !fresh && before != "":
+			over = append(over, "not measured any more: "+headOf(before))
+		case !fresh:
+		case says == "" && before != "":
+			over = append(over, overOf(before))
+		case says == "":
+		case says == before:
+			stays = append(stays, says)
+		case slices.Contains(said, says):
+			begun = append(begun, says)
+		default: // what it means is told by what was learned
+			begun = append(begun, headOf(says))
+		}
+	}
+	all := slices.Concat(over, begun)
+	for _, s := range said {
+		switch {
+		case slices.Contains(begun, s):
+		case slices.Contains(stays, s):
+			all = append(all, "as before, "+s)
+		default:
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // surroundingsChanged is the hook of package variable. Any change re-plans the playing ai vectors (where more than mostBent play, those
@@ -418,7 +465,7 @@ func (s *Service) surroundingsChanged(ctx context.Context, c variable.Change) er
 		if err != nil {
 			return err
 		}
-		bends = append(bends, news{vector: id, readings: true})
+		bends = append(bends, news{vector: id, readings: true, change: c})
 	}
 	replanned, err := s.adaptAll(ctx, c.ProfileID, bends, &listenerOnce{})
 	if err != nil {

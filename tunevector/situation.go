@@ -3,6 +3,7 @@ package tunevector
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -75,6 +76,45 @@ func situate(in variable.Snapshot, now time.Time, left func(variable.Type) float
 		}
 	}
 	return s
+}
+
+// saidOf is what the rules say of a reading in force; "" for nothing.
+func saidOf(h heldReading) string {
+	for _, r := range rules {
+		if r.variable == h.Type {
+			_, reason := r.says(variable.Snapshot{RMSSDBaseline: h.Baseline}, variable.Reading{Value: h.Value, Cadence: h.Cadence}, h.At)
+			return reason
+		}
+	}
+	return ""
+}
+
+// freshness is how old a reading of a variable may be for its rule.
+func freshness(t variable.Type) time.Duration {
+	i := slices.IndexFunc(rules, func(r rule) bool { return r.variable == t })
+	return rules[i].within
+}
+
+// headOf is what a reason says of the situation, without what that means for the music.
+func headOf(reason string) string {
+	head, _, _ := strings.Cut(reason, ":")
+	return head
+}
+
+// overOf says that what a reason told is no longer so.
+func overOf(reason string) string {
+	switch head := headOf(reason); {
+	case strings.HasPrefix(head, "you run"):
+		return "you no longer run"
+	case strings.HasPrefix(head, "you walk"):
+		return "you no longer walk"
+	case strings.HasPrefix(head, "you are "):
+		return "you are no longer " + strings.TrimPrefix(head, "you are ")
+	case strings.HasPrefix(head, "your heart rate "):
+		return "your heart rate no longer " + strings.TrimPrefix(head, "your heart rate ")
+	default:
+		return "it is no longer " + head
+	}
 }
 
 // band is a range of values, lo ≤ v < hi, and what it means. A reason with a verb gets the value.

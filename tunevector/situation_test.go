@@ -98,3 +98,64 @@ func TestSituate(t *testing.T) {
 		require.Equal(t, []uuid.UUID{in.Consents[variable.TimeOfDay], in.Consents[variable.AmbientNoise]}, s.consents)
 	})
 }
+
+func TestWhatIsToldOfAChange(t *testing.T) {
+	now, consent := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC), uuid.New()
+	noise := func(level float64) heldReading {
+		return heldReading{Type: variable.AmbientNoise, Consent: consent, Value: level, At: now}
+	}
+	steps := func(cadence float64) heldReading {
+		return heldReading{Type: variable.Accelerometer, Consent: consent, Value: 8, Cadence: &cadence, At: now}
+	}
+	old := func(h heldReading) heldReading {
+		h.At = now.Add(-time.Hour)
+		return h
+	}
+	const loud, quiet, runs = "loud around you: more energy", "quiet around you: calmer", "you run at 170 steps a minute"
+	const learned = "calmer than your usual, as you like it in such situations"
+	for name, c := range map[string]struct {
+		was, is    []heldReading
+		said, want []string
+	}{
+		"nothing":          {},
+		"the first":        {nil, []heldReading{noise(80)}, []string{loud}, []string{loud}},
+		"no longer":        {[]heldReading{noise(80)}, []heldReading{noise(55)}, nil, []string{"it is no longer loud around you"}},
+		"the opposite":     {[]heldReading{noise(80)}, []heldReading{noise(30)}, []string{quiet}, []string{quiet}},
+		"what stays":       {[]heldReading{noise(80), steps(170)}, []heldReading{noise(55), steps(170)}, []string{runs}, []string{"it is no longer loud around you", "as before, " + runs}},
+		"faster":           {[]heldReading{steps(155)}, []heldReading{steps(170)}, []string{runs}, []string{runs}},
+		"no steps":         {[]heldReading{steps(170)}, []heldReading{steps(0)}, []string{"you are moving: more energy"}, []string{"you are moving: more energy"}},
+		"an old one":       {[]heldReading{old(steps(170))}, []heldReading{old(steps(170)), noise(80)}, []string{loud}, []string{"not measured any more: you run at 170 steps a minute", loud}},
+		"never was":        {nil, []heldReading{old(steps(170))}, nil, nil},
+		"handed over":      {[]heldReading{noise(50)}, []heldReading{noise(80)}, []string{learned}, []string{"loud around you", learned}},
+		"opted out":        {[]heldReading{noise(80)}, nil, []string{learned}, []string{learned}},
+		"the time of day":  {nil, nil, []string{"evening: a little calmer"}, []string{"evening: a little calmer"}},
+		"nothing to speak": {[]heldReading{noise(50)}, []heldReading{noise(60)}, nil, nil},
+	} {
+		require.Equal(t, c.want, because(c.was, c.is, c.said, now), name)
+	}
+	for reason, want := range map[string]string{
+		"you walk at 110 steps a minute":   "you no longer walk",
+		runs:                               "you no longer run",
+		"you are at rest: a little calmer": "you are no longer at rest",
+		"your heart rate varies less than usual: calmer": "your heart rate no longer varies less than usual",
+		"cold outside: a little warmer":                  "it is no longer cold outside",
+	} {
+		require.Equal(t, want, overOf(reason))
+	}
+}
+
+func TestWhatChangeIsTold(t *testing.T) {
+	id := uuid.New()
+	rating := func(vector uuid.UUID) variable.Change {
+		return variable.Change{Variable: variable.Variable{Type: variable.VectorRating}, Readings: []variable.Reading{{Value: 5, TuneVectorID: vector}}}
+	}
+	for want, change := range map[string]variable.Change{
+		"you rated this vector":                              rating(id),
+		"you rated a vector":                                 rating(uuid.New()),
+		"your surroundings changed":                          {Variable: variable.Variable{Type: variable.AmbientNoise}, Readings: []variable.Reading{{Value: 5}}},
+		"you changed what may be known of your surroundings": {Variable: variable.Variable{Type: variable.AmbientNoise}},
+	} {
+		n := news{vector: id, readings: true, change: change}
+		require.Equal(t, []string{want}, n.reasons())
+	}
+}
