@@ -94,16 +94,19 @@ func benchmarkReplan(b *testing.B, by string, vectors int) {
 			playing[i] = h.get(b, playing[i].ID)
 		}
 		told, events := []tunevector.Replanned(nil), next()
+		reading := variable.Reading{Value: []float64{30, 80}[n%2]}
 		if by == "readings" {
 			h.record(b, events...)
-			h.now = h.now.Add(2 * time.Minute) // so that the readings before are out of the window
+			h.now = h.now.Add(2 * time.Minute)
+			h.read(b, noise, reading) // which the one that is measured confirms
+			h.now = h.now.Add(time.Minute)
 		}
 		before := len(h.observed.of("tunevector.plan"))
 		b.StartTimer()
 		batch.time(func() {
 			if by == "readings" {
 				var err error
-				told, err = h.RecordReadings(h.ctx, h.listener, noise.ID, []variable.Reading{{Value: []float64{30, 80}[n%2]}})
+				told, err = h.RecordReadings(h.ctx, h.listener, noise.ID, []variable.Reading{reading})
 				require.NoError(b, err)
 			} else {
 				told = h.record(b, events...).Replanned
