@@ -100,6 +100,8 @@
 //	 "_v": {"B":"i7L6JLZ3/fsqhNex5XA53g=="}, "consent": {"S":"afadf305-29b9-48fc-bb2a-d95c240f58ba"},
 //	 "profileId": {"S":"d3875a5a-c870-408f-bf92-f4508ed9effc"}, "type": {"S":"heart-rate-variability"},
 //	 "variableId": {"S":"01a209e2-ca30-76af-8af5-ae00efc12d60"}}
+//	{"pk": {"B":"UpEK8mkp6oEO9ydda5zj8Q=="}, "sk": {"S":"withhold-late#c091fc4a-f597-44fb-a599-c5e052a6e2f9"},
+//	 "_v": {"B":"GEIcCJ/yLAOOI5A/ZAhIoQ=="}, "due": {"S":"2026-03-01T18:15:00Z"}}
 //	{"pk": {"B":"S0F3OghRqCpt7jWLQCeCgA=="}, "sk": {"S":"refresh-spotify@2026-03-01T18:48:24Z#c0010a11-5d05-4fb3-90fc-43c2ed7e238d"},
 //	 "_v": {"B":"zuliXm4XLvlJ/8Pt/yU/lQ=="}}
 //	{"pk": {"B":"S0F3OghRqCpt7jWLQCeCgA=="}, "sk": {"S":"unlink-spotify#c0010a11-5d05-4fb3-90fc-43c2ed7e238d"},

@@ -1,7 +1,7 @@
 // Command run simulates listeners over many days, and tells how often they skip with each way of choosing music. The figures in the README are from
 //
 //	go run ./internal/simulate/run -listeners 2 -worlds yes -plot internal/simulate/skips.svg
-//	go run ./internal/simulate/run -listeners 1 -worlds no -days 30 -arms ai,fixed
+//	go run ./internal/simulate/run -listeners 1 -worlds no
 package main
 
 import (
