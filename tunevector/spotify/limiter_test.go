@@ -206,7 +206,9 @@ func TestImportsStandBack(t *testing.T) {
 			require.NoError(t, err)
 			require.Less(t, time.Since(from), time.Second, "look-up %d", n)
 		}
+		mu.Lock()
 		during := len(asked)
+		mu.Unlock()
 		require.InDelta(t, burst+perSecond*time.Since(begun).Seconds(), during, 0.3*float64(during), "nothing is left unused")
 		all.Wait()
 		for i := range asked {
