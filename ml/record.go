@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rhythmiq/rhythmiq/internal/strict"
 	"github.com/rhythmiq/rhythmiq/store"
 )
 
@@ -79,21 +80,19 @@ func readSort(sort string) (time.Time, uuid.UUID, error) {
 	if err != nil {
 		return time.Time{}, uuid.Nil, err
 	}
-	id, err := uuid.Parse(event)
-	if canonical := prefixed && isTimeKey(moment, at) && len(event) == idLength && strings.ToLower(event) == event; err == nil && !canonical {
-		err = errLax
+	id, ok := strict.UUID(event)
+	if !ok || !prefixed || !isTimeKey(moment, at) || strings.ToLower(event) != event {
+		return time.Time{}, uuid.Nil, errLax
 	}
-	return at, id, err
+	return at, id, nil
 }
-
-const idLength = 36 // of an id as text
 
 // isTimeKey is moment == timeKey(at), where moment was read as at. It is asked of each row, and formats nothing.
 func isTimeKey(moment string, at time.Time) bool {
 	return len(moment) == len(timeLayout) && moment[len("2006-01-02T15:04:05")] == '.' && strings.HasSuffix(moment, "Z") && !at.Before(firstTime) && !at.After(lastTime)
 }
 
-// errLax is told of a key that parses, and is not how it would be written: the order of such keys is not that of time.
+// errLax is told of a key that is not how it would be written, though perhaps it could be read: the order of such keys is not that of time.
 var errLax = errors.New("not in its one form")
 
 func sortOf(at time.Time, id uuid.UUID) string { return timeKey(at) + "#" + id.String() }
