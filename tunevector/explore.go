@@ -50,14 +50,19 @@ func (c *composition) explore() {
 		free = append(free, slot)
 	}
 	c.tries, c.slots = map[string]*tryRecord{}, map[string]int{}
-	usual := make(map[string]float64, len(c.problem.Candidates)) // taste
-	for i := range c.problem.Candidates {
-		usual[c.problem.Candidates[i].ID] = c.problem.Candidates[i].Taste
-	}
 	stands := make(map[string]int, len(c.keep))
+	for i, t := range c.keep {
+		stands[t.ID] = len(c.heard) + i
+	}
+	usual := make(map[string]float64, len(c.keep)) // taste of what stands there
+	for i := range c.problem.Candidates {
+		p := &c.problem.Candidates[i]
+		if _, planned := stands[p.ID]; planned {
+			usual[p.ID] = p.Taste
+		}
+	}
 	for i, t := range slices.Backward(c.keep) {
 		position := len(c.heard) + i
-		stands[t.ID] = position
 		if taste, there := usual[t.ID]; !t.Try || !there || taste < tryFrom || c.pins(t.ID) || c.problem.Pinned[position] != "" {
 			continue
 		}
