@@ -146,6 +146,12 @@ type broken struct {
 	get   func(key store.Key) error
 }
 
+// over breaks a store.
+func (b *broken) over(s store.Store) store.Store {
+	b.Store = s
+	return b
+}
+
 func (b *broken) Apply(ctx context.Context, writes ...store.Write) error {
 	next := func() error { return b.Store.Apply(ctx, writes...) }
 	if b.apply == nil {

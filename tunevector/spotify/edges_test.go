@@ -64,10 +64,7 @@ func TestTokensThatComeTooLate(t *testing.T) {
 	for _, nap := range []time.Duration{50 * time.Second, 46 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			slow := &broken{}
-			b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-				slow.Store = s
-				return slow
-			})
+			b := newBubble(t, spotifytest.Options{}, slow.over)
 			id := b.linked(t)
 			other := b.process(t, b.store)
 			time.Sleep(time.Hour)
@@ -236,10 +233,7 @@ func TestOneCallbackTwice(t *testing.T) {
 func TestAStoreThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := &broken{}
-		b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-			down.Store = s
-			return down
-		})
+		b := newBubble(t, spotifytest.Options{}, down.over)
 		id := b.linked(t)
 		down.get = func(store.Key) error { return store.ErrUnavailable }
 		for _, do := range []func() error{

@@ -46,10 +46,7 @@ func TestDueTimesAreSpread(t *testing.T) {
 func TestDeletedWhileLinked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		deleting := &broken{}
-		b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-			deleting.Store = s
-			return deleting
-		})
+		b := newBubble(t, spotifytest.Options{}, deleting.over)
 		id := b.profile(t)
 		b.fake.Add(spotifytest.Account{ID: "ada"})
 		b.fake.SignIn("ada")

@@ -73,10 +73,7 @@ func TestASlowRefreshIsNotLost(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			slow := &broken{}
-			b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, func(s store.Store) store.Store {
-				slow.Store = s
-				return slow
-			})
+			b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, slow.over)
 			id := b.linked(t)
 			other := b.process(t, b.store)
 			time.Sleep(time.Hour)
@@ -129,10 +126,7 @@ func TestASlowRefreshIsNotLost(t *testing.T) {
 func TestAStoreThatFailsAtTheSwap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := &broken{}
-		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, func(s store.Store) store.Store {
-			down.Store = s
-			return down
-		})
+		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, down.over)
 		id := b.linked(t)
 		fail := func(generation string) {
 			down.apply = func(writes []store.Write, next func() error) error {
@@ -190,10 +184,7 @@ func TestAStoreThatFailsAtTheSwap(t *testing.T) {
 func TestUnsavedTokensAreHandedOutAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := &broken{}
-		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, func(s store.Store) store.Store {
-			down.Store = s
-			return down
-		})
+		b := newBubble(t, spotifytest.Options{RotateRefreshTokens: true}, down.over)
 		id := b.linked(t)
 		time.Sleep(time.Hour)
 		down.apply = func(writes []store.Write, next func() error) error {

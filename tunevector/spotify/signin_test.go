@@ -210,10 +210,7 @@ func TestTheStoreFailsAnywhere(t *testing.T) {
 				reached = false
 				armed := false
 				down := &broken{}
-				b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-					down.Store = s
-					return down
-				})
+				b := newBubble(t, spotifytest.Options{}, down.over)
 				hit := func() bool {
 					if !armed {
 						return false
@@ -365,10 +362,7 @@ func TestUnlinkedWhileSigningIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				down := &broken{}
-				b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-					down.Store = s
-					return down
-				})
+				b := newBubble(t, spotifytest.Options{}, down.over)
 				id := b.profile(t)
 				b.fake.Add(spotifytest.Account{ID: "ada"})
 				b.linksAs(t, id, `{"id":"ada"}`)

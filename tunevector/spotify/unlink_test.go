@@ -33,10 +33,7 @@ func TestUnlinkIfMatch(t *testing.T) {
 	for name, linked := range map[string]bool{"authorized anew meanwhile": true, "linked meanwhile": false} {
 		t.Run(name, func(t *testing.T) {
 			down := &broken{}
-			h := build(t, plan{wrap: func(s store.Store) store.Store {
-				down.Store = s
-				return down
-			}})
+			h := build(t, plan{wrap: down.over})
 			l := h.listener(t)
 			if linked {
 				l.link(t)

@@ -262,10 +262,7 @@ func TestStuckJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const links, blocked = crowdSize / 4, crowdSize * 12 / 100 // 2,500 and 1,200
 		down := &broken{}
-		b := newBubble(t, spotifytest.Options{}, func(s store.Store) store.Store {
-			down.Store = s
-			return down
-		}, func(o *spotify.Options) { o.RefreshRate = 1000 })
+		b := newBubble(t, spotifytest.Options{}, down.over, func(o *spotify.Options) { o.RefreshRate = 1000 })
 		stuck := map[store.Key]bool{}
 		for range blocked {
 			stuck[spotify.Key(b.linked(t), "link")] = true
